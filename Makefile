@@ -1,0 +1,43 @@
+# `make` lists the targets. A target sets up what it needs, so `make demo` and `make test` work on a fresh Debian with Python.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint fmt soak bench peers setup clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+
+$(VENV)/.ready: setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.ready ## create .venv with keeper and what its tests need
+
+peers: ## install the real peers the tests talk to (Debian packages; needs root, says so otherwise)
+	@sh tests/peers/install.sh
+
+demo: setup ## play a recorded incident through the real pipeline: page and metrics on loopback
+	$(BIN)/keeper demo
+
+test: setup peers ## run all tests, against real peers
+	$(BIN)/pytest
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fmt: setup ## let ruff put the source in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+soak: setup peers ## the slow tests
+	$(BIN)/pytest -m soak --timeout 0
+
+bench: setup peers ## measure against peers and print ratios
+	$(BIN)/python -m bench
+
+clean: ## remove what setup made
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

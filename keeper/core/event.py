@@ -1,0 +1,251 @@
+"""What happened, as values: every source and format ends here, every rule begins here.
+
+Events are named tuples because a busy log makes 500,000 of them a second's work: a named tuple is
+frozen, has slots, and costs a fifth of a frozen dataclass to make.
+
+All times are seconds since the Unix epoch on keeper's *steady* clock (see `keeper.runtime.clock`).
+`at` is when it happened: for log lines the log's own clock, else the time of arrival.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+
+class BlockProduced(NamedTuple):
+    """This node signed a block. `slot_time` is the block's own time; `id` as printed, 8 to 16 hex digits."""
+
+    at: float
+    number: int
+    id: str
+    slot_time: float
+    producer: str
+    lib: int | None
+    transactions: int | None
+
+
+class BlockReceived(NamedTuple):
+    """This node took a block from a peer. `latency` in seconds, None where the log has none."""
+
+    at: float
+    number: int
+    id: str
+    slot_time: float
+    producer: str
+    lib: int | None
+    transactions: int | None
+    latency: float | None
+
+
+class BlocksMissed(NamedTuple):
+    """Dawn 3 counted the slots before a block: `count` of them stayed empty."""
+
+    at: float
+    count: int
+
+
+class NotProducing(NamedTuple):
+    """nodeos was scheduled and says why it did not sign. `reason` is a word of NOT_PRODUCING_REASONS."""
+
+    at: float
+    reason: str
+    text: str
+
+
+class ProducerPaused(NamedTuple):
+    at: float
+
+
+class ProducerResumed(NamedTuple):
+    at: float
+
+
+class ForkSwitched(NamedTuple):
+    """The node left one branch for another. Numbers are None where the line was cut."""
+
+    at: float
+    from_number: int | None
+    to_number: int | None
+    text: str
+
+
+class BlockRejected(NamedTuple):
+    """A block did not link or did not validate. `reason` is `unlinkable`, `invalid`, `wrong_producer`,
+    `double_confirm` or `not_applied`."""
+
+    at: float
+    reason: str
+    number: int | None
+    text: str
+
+
+class DoubleProduced(NamedTuple):
+    """Two different blocks of one producer in one slot: seen in the blocks, or said by nodeos itself."""
+
+    at: float
+    producer: str
+    number: int | None
+    text: str
+
+
+class BlockDropped(NamedTuple):
+    """An incoming block was put aside because this node was producing."""
+
+    at: float
+    number: int | None
+    text: str
+
+
+class PeerCount(NamedTuple):
+    """Open peer-to-peer connections: from the log line or from /v1/net/connections."""
+
+    at: float
+    clients: int
+    peers: int
+
+
+class ResourceWarned(NamedTuple):
+    """nodeos warns of disk or memory. `resource` is `disk` or `memory`; `stopping` when it gives up over it."""
+
+    at: float
+    resource: str
+    stopping: bool
+    text: str
+
+
+class NodeStarted(NamedTuple):
+    at: float
+    version: str
+
+
+class NodeStopped(NamedTuple):
+    at: float
+    text: str
+
+
+class ScheduleProposed(NamedTuple):
+    """A producer schedule the node announced. It takes effect later; blocks tell when."""
+
+    at: float
+    version: int
+    producers: tuple[str, ...]
+
+
+class LogException(NamedTuple):
+    """An error the node printed with its lines: the first line and up to 20 continuation lines."""
+
+    at: float
+    text: str
+    detail: tuple[str, ...]
+
+
+class PatternMatched(NamedTuple):
+    """A named pattern of the generic format matched a line."""
+
+    at: float
+    pattern: str
+    text: str
+
+
+class InfoAnswer(NamedTuple):
+    """One good answer of /v1/chain/get_info. `at` is the arrival, `took` seconds of waiting for it."""
+
+    at: float
+    head: int
+    head_id: str
+    head_time: float
+    head_producer: str
+    lib: int
+    chain_id: str
+    version: str
+    took: float
+
+
+class ReferenceAnswer(NamedTuple):
+    """get_info of somebody else's node, named by its configured address without credentials."""
+
+    at: float
+    endpoint: str
+    head: int
+    head_id: str
+    head_time: float
+    lib: int
+
+
+class PausedAnswer(NamedTuple):
+    at: float
+    paused: bool
+
+
+class ScheduleAnswer(NamedTuple):
+    """/v1/chain/get_producer_schedule: `pending` is empty when no change is on its way."""
+
+    at: float
+    version: int
+    producers: tuple[str, ...]
+    pending: tuple[str, ...]
+
+
+class EndpointAnswer(NamedTuple):
+    """A generic HTTP endpoint answered. `value` is the watched JSON field as text, None if none is watched."""
+
+    at: float
+    endpoint: str
+    status: int
+    value: str | None
+    took: float
+
+
+class AnswerFailed(NamedTuple):
+    """An HTTP question got no valid answer. `question` is `info`, `paused`, `schedule`, `connections`,
+    `reference` or `endpoint`; `reason` is a sentence without credentials."""
+
+    at: float
+    question: str
+    endpoint: str
+    reason: str
+
+
+Event: TypeAlias = (
+    BlockProduced
+    | BlockReceived
+    | BlocksMissed
+    | NotProducing
+    | ProducerPaused
+    | ProducerResumed
+    | ForkSwitched
+    | BlockRejected
+    | DoubleProduced
+    | BlockDropped
+    | PeerCount
+    | ResourceWarned
+    | NodeStarted
+    | NodeStopped
+    | ScheduleProposed
+    | LogException
+    | PatternMatched
+    | InfoAnswer
+    | ReferenceAnswer
+    | PausedAnswer
+    | ScheduleAnswer
+    | EndpointAnswer
+    | AnswerFailed
+)
+
+# Why nodeos did not sign, one word for each sentence it prints (facts of every generation, Dawn 2 to Spring 1.2).
+NOT_PRODUCING_REASONS = (
+    "stale_production_disabled",
+    "not_my_turn",
+    "no_private_key",
+    "minority_fork",
+    "woke_too_late",
+    "same_producer_twice",
+    "explicitly_paused",
+    "irreversible_too_old",
+    "watermark_number",
+    "watermark_time",
+    "block_vault_rejected",
+    "no_recent_votes",
+    "too_many_reversible_blocks",
+    "other",
+)

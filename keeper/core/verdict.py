@@ -1,0 +1,41 @@
+"""What a rule says: OK, FAILING or UNKNOWN, why, and for how long that holds."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class State(Enum):
+    OK = "ok"
+    FAILING = "failing"
+    UNKNOWN = "unknown"
+
+
+FOREVER = float("inf")
+
+
+class Verdict(NamedTuple):
+    """A rule's answer about one node.
+
+    `reason` is one sentence for a person. `number` is the figure that decided (seconds, blocks, peers), None where
+    there is none. `until` is the promise that lets keeper sleep and replay fast: as long as no event arrives that the
+    rule listens to (its `wakes`), the rule would answer the same state until that time.
+    """
+
+    state: State
+    reason: str
+    number: float | None
+    until: float
+
+
+def ok(reason: str, number: float | None = None, until: float = FOREVER) -> Verdict:
+    return Verdict(State.OK, reason, number, until)
+
+
+def failing(reason: str, number: float | None = None, until: float = FOREVER) -> Verdict:
+    return Verdict(State.FAILING, reason, number, until)
+
+
+def unknown(reason: str, until: float = FOREVER) -> Verdict:
+    return Verdict(State.UNKNOWN, reason, None, until)

