@@ -11,7 +11,7 @@ class Chunk(NamedTuple):
     """Complete lines of one log, each ending in a newline, in the order they were written.
 
     `position` is the source's own text (JSON) that resumes right behind the last byte of `data`; whoever consumes the
-    chunk stores it together with what the chunk led to, so that nothing is read twice or skipped. `seen` is the arrival.
+    chunk stores it with what the chunk led to, so that nothing is read twice or skipped. `seen` is the arrival.
     `cut` counts lines that were longer than the limit and lost their tail.
     """
 
@@ -45,11 +45,11 @@ class SourceDown(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """Bytes that were gone before they could be read: `count` of them from `offset` of `where` on."""
+    """Bytes that were gone before they could be read: `size` of them from `offset` of `where` on."""
 
     source: str
     at: float
-    count: int
+    size: int
     offset: int
     where: str
     reason: str

@@ -38,10 +38,10 @@ class BlockReceived(NamedTuple):
 
 
 class BlocksMissed(NamedTuple):
-    """Dawn 3 counted the slots before a block: `count` of them stayed empty."""
+    """`slots` slots in a row hold no block: counted by Dawn 3 itself, later from the times of the blocks."""
 
     at: float
-    count: int
+    slots: int
 
 
 class NotProducing(NamedTuple):
@@ -147,6 +147,38 @@ class PatternMatched(NamedTuple):
     text: str
 
 
+class WindowClosed(NamedTuple):
+    """A producer's window of twelve slots is over. `signed` of them hold a block; `slots` has a bit for each."""
+
+    at: float
+    start: float
+    producer: str
+    signed: int
+    slots: int
+
+
+class LoopLate(NamedTuple):
+    """keeper itself was late: its loop or its machine stood still for `seconds`."""
+
+    at: float
+    seconds: float
+
+
+class ClockJumped(NamedTuple):
+    """The wall clock moved against the steady one by `seconds` (positive: forward)."""
+
+    at: float
+    seconds: float
+
+
+class LinesSeen(NamedTuple):
+    """Lines that arrived together, whether or not they said anything."""
+
+    at: float
+    lines: int
+    recognized: int
+
+
 class InfoAnswer(NamedTuple):
     """One good answer of /v1/chain/get_info. `at` is the arrival, `took` seconds of waiting for it."""
 
@@ -224,6 +256,10 @@ Event: TypeAlias = (
     | ScheduleProposed
     | LogException
     | PatternMatched
+    | WindowClosed
+    | LinesSeen
+    | LoopLate
+    | ClockJumped
     | InfoAnswer
     | ReferenceAnswer
     | PausedAnswer

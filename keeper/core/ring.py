@@ -14,7 +14,7 @@ class Timed(Protocol):
 
 E = TypeVar("E", bound=Timed)
 
-# Bytes a remembered event costs beside its text: the tuple, its floats and its place in the ring (sys.getsizeof, 64 bit).
+# Bytes a remembered event costs beside its text: the tuple, its floats and its place in the ring (64 bit).
 EVENT_BYTES = 256
 
 
@@ -39,6 +39,9 @@ class Ring(Generic[E]):
 
     def __iter__(self) -> Iterator[E]:
         return iter(self._events)
+
+    def __reversed__(self) -> Iterator[E]:
+        return reversed(self._events)
 
     @property
     def bytes(self) -> int:

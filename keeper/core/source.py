@@ -18,7 +18,7 @@ Now = Callable[[], float]
 
 
 class Source(Protocol):
-    """A source is constructed with its settings, its saved position (or None) and a clock, and does nothing until run."""
+    """A source is made of its settings, its saved position (or None) and a clock, and does nothing until run."""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,166 @@
+"""What keeper remembers of one subject (a node, a log, an endpoint, or keeper itself), and what a rule sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar, cast
+
+from keeper.core.chain import Chain
+from keeper.core.event import Event, ReferenceAnswer
+from keeper.core.ring import Ring
+
+E = TypeVar("E", bound=Event)
+
+BLIND_AFTER = 5.0  # a source that has not said for so many seconds that it sees everything, is not believed to
+MAX_ENDPOINTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who is watched. `kind` is `node`, `log`, `endpoint` or `keeper`; `sources` names what can see it."""
+
+    name: str
+    kind: str
+    role: str = "F"
+    producers: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    references: int = 0
+
+
+class Sight(NamedTuple):
+    """How well one source sees: everything from `known_from` to `known_until` has been handed over."""
+
+    up: bool
+    since: float
+    reason: str
+    known_from: float
+    known_until: float
+
+    def blind(self, now: float) -> str | None:
+        """Why the present cannot be seen, None when it can."""
+        if not self.up:
+            return self.reason
+        if now - self.known_until > BLIND_AFTER:
+            return f"nothing has been heard from the source for {now - self.known_until:.0f} s"
+        return None
+
+
+class Bounds(NamedTuple):
+    """How much is remembered of each kind of event."""
+
+    events: int = 4000
+    size: int = 4 << 20
+
+
+class Memory:
+    """Rings by kind of event, the chain the blocks tell of, and how well each source sees. Filled by the loop only."""
+
+    def __init__(self, subject: Subject, bounds: Bounds, grace: float, started: float) -> None:
+        self.subject = subject
+        self.chain = Chain(subject.producers, grace)
+        self.sights = {
+            source: Sight(up=False, since=started, reason="not opened yet", known_from=started, known_until=-1.0)
+            for source in sorted(subject.sources)
+        }
+        self.rings: dict[type, Ring[Event]] = {}
+        self.references: dict[str, ReferenceAnswer] = {}
+        self.last_line_at: float | None = None
+        self.distrust_until = 0.0
+        self.distrust_reason = ""
+        self._bounds = bounds
+        self._started = started
+
+    def ring(self, kind: type) -> Ring[Event]:
+        ring = self.rings.get(kind)
+        if ring is None:
+            ring = self.rings[kind] = Ring(self._bounds.events, self._bounds.size, self._started)
+        return ring
+
+    def take(self, events: Sequence[Event], start: int, stop: int) -> tuple[int, list[Event]]:
+        """Remember `events[start:stop]`, or fewer when something follows from them; see `Chain.apply`."""
+        reached, derived = self.chain.apply(events, start, stop)
+        rings = self.rings
+        for index in range(start, reached):
+            event = events[index]
+            kind = type(event)
+            ring = rings.get(kind)
+            if ring is None:
+                ring = self.ring(kind)
+            ring.append(event)
+            if kind is ReferenceAnswer and len(self.references) <= MAX_ENDPOINTS:
+                reference = cast(ReferenceAnswer, event)
+                self.references[reference.endpoint] = reference
+        for event in derived:
+            self.ring(type(event)).append(event)
+        return reached, derived
+
+    def sees(self, source: str, at: float) -> None:
+        """The source has handed over everything up to `at`."""
+        sight = self.sights[source]
+        if sight.up:
+            self.sights[source] = sight._replace(known_until=max(at, sight.known_until))
+        else:
+            self.sights[source] = Sight(True, at, "", known_from=at, known_until=at)
+            if source == "log":
+                self.chain.sees_from(at)
+
+    def blinded(self, source: str, at: float, reason: str) -> None:
+        sight = self.sights[source]
+        since = sight.since if not sight.up else at
+        self.sights[source] = sight._replace(up=False, since=since, reason=reason)
+
+    def forgot(self, source: str, at: float) -> None:
+        """Something of the source was lost just before `at`: absence cannot be proved from before."""
+        self.sights[source] = self.sights[source]._replace(known_from=at)
+        if source == "log":
+            self.chain.sees_from(at)
+
+    def distrust(self, until: float, reason: str) -> None:
+        """Believe no verdict before `until`: keeper itself was late, or its clock jumped."""
+        if until > self.distrust_until:
+            self.distrust_until, self.distrust_reason = until, reason
+
+
+class View:
+    """What a rule may look at: one subject at one moment. A rule reads it and keeps nothing of it."""
+
+    __slots__ = ("memory", "now")
+
+    def __init__(self, memory: Memory, now: float) -> None:
+        self.memory = memory
+        self.now = now
+
+    @property
+    def subject(self) -> Subject:
+        return self.memory.subject
+
+    @property
+    def chain(self) -> Chain:
+        return self.memory.chain
+
+    def sight(self, source: str) -> Sight | None:
+        """How `log`, `api`, `reference` or `endpoint` sees; None when it was not configured."""
+        return self.memory.sights.get(source)
+
+    def last(self, kind: type[E]) -> E | None:
+        ring = self.memory.rings.get(kind)
+        return cast("E | None", ring.last) if ring is not None else None
+
+    def recent(self, kind: type[E], seconds: float) -> list[E]:
+        """Events of the last `seconds`, oldest first."""
+        ring = self.memory.rings.get(kind)
+        return cast("list[E]", ring.since(self.now - seconds)) if ring is not None else []
+
+    def newest_first(self, kind: type[E]) -> Iterator[E]:
+        ring = self.memory.rings.get(kind)
+        return cast("Iterator[E]", reversed(ring)) if ring is not None else iter(())
+
+    def known_since(self, source: str) -> float:
+        """The time since which nothing is missing of what the source saw; infinity when it never saw."""
+        sight = self.memory.sights.get(source)
+        return sight.known_from if sight is not None and sight.known_until >= 0 else float("inf")
+
+    def references(self, max_age: float) -> Mapping[str, ReferenceAnswer]:
+        """The last answer of each reference node, not older than `max_age` seconds."""
+        return {e: a for e, a in self.memory.references.items() if self.now - a.at <= max_age}

@@ -1,0 +1,38 @@
+"""What every rule is: a frozen dataclass whose fields are its options in `[rule:NAME]`, and `judge(view) -> Verdict`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keeper.core.memory import View
+from keeper.core.options import choice, duration, flag, names
+from keeper.core.verdict import Verdict
+
+SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The options every rule has. A rule keeps no state: what it needs to know of the past is in the view.
+
+    `name` is the rule's name in the configuration, metrics and alerts; `kinds` the kinds of subject it judges; `after`
+    the rules whose failure explains this one, so that one cause raises one alert; `wakes` the events after which a
+    verdict may change before its `until`.
+    """
+
+    name: ClassVar[str]
+    kinds: ClassVar[tuple[str, ...]] = ("node",)
+    after: ClassVar[tuple[str, ...]] = ()
+    wakes: ClassVar[tuple[type, ...]] = ()
+
+    enabled: bool = flag("yes", "no switches the rule off")
+    severity: str = choice("critical", SEVERITIES, "label of the alert: where it is routed")
+    for_: float = duration("0s", "how long it must fail before it fires", key="for")
+    recover: float = duration("10s", "how long it must be well before it is resolved")
+    subjects: tuple[str, ...] = names("", "names of the nodes, logs or endpoints it judges; empty: all")
+
+    @abstractmethod
+    def judge(self, view: View) -> Verdict:
+        """Judge one subject now. Never raises; answers UNKNOWN, with the reason, for what cannot be seen."""
