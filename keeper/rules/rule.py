@@ -1,4 +1,4 @@
-"""What every rule is: a frozen dataclass whose fields are its options in `[rule:NAME]`, and `judge(view) -> Verdict`."""
+"""What every rule is: a frozen dataclass whose fields are its options, and `judge(view) -> Verdict`."""
 
 from __future__ import annotations
 

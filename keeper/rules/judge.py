@@ -15,6 +15,9 @@ from keeper.core.verdict import State, Verdict, unknown
 from keeper.rules.rule import Rule
 
 
+MOMENT = 0.001
+
+
 class Judged(NamedTuple):
     """A rule's verdict on one subject and since when its state is that."""
 
@@ -64,6 +67,8 @@ class Judge:
                 verdict = unknown(self.memory.distrust_reason, until=distrust)
             else:
                 verdict = judged.rule.judge(view)
+            # At least a moment ahead: a deadline must never be due again at the moment it was answered.
+            verdict = verdict._replace(until=max(verdict.until, now + MOMENT))
             since = judged.since if verdict.state is judged.verdict.state else now
             fresh = Judged(judged.rule, judged.subject, verdict, since)
             self.judged[name] = fresh
