@@ -29,6 +29,7 @@ class Option:
     read: Callable[[str], Any]
     default: str | None
     meaning: str
+    secret: bool = False
 
 
 def read_duration(text: str) -> float:
@@ -79,11 +80,18 @@ def _list(text: str) -> list[str]:
     return [part for part in (p.strip() for p in re.split(r"[,\n]", text)) if part]
 
 
-def _option(default: str | None, read: Callable[[str], Any], meaning: str, key: str | None) -> Any:
-    metadata = {"read": read, "default": default, "meaning": meaning, "key": key}
+def _option(
+    default: str | None, read: Callable[[str], Any], meaning: str, key: str | None, secret: bool = False
+) -> Any:
+    metadata = {"read": read, "default": default, "meaning": meaning, "key": key, "secret": secret}
     if default is None:
-        return field(metadata=metadata)
-    return field(default=read(default), metadata=metadata)
+        return field(metadata=metadata, repr=not secret)
+    return field(default=read(default), metadata=metadata, repr=not secret)
+
+
+def option(default: str | None, read: Callable[[str], Any], meaning: str) -> Any:
+    """An option with a reading of its own."""
+    return _option(default, read, meaning, None)
 
 
 def duration(default: str | None, meaning: str, *, key: str | None = None, minimum: float = 0.0) -> Any:
@@ -177,6 +185,11 @@ def url(default: str | None, meaning: str) -> Any:
 
 def urls(default: str | None, meaning: str) -> Any:
     return _option(default, lambda value: tuple(dict.fromkeys(read_url(part) for part in _list(value))), meaning, None)
+
+
+def secret(default: str | None, meaning: str) -> Any:
+    """A text that is never shown: `${ENV}` or `file:/path` in the configuration, resolved before it is read."""
+    return _option(default, str, meaning, None, secret=True)
 
 
 def options_of(settings: type) -> list[Option]:

@@ -1,0 +1,229 @@
+"""Reads config.ini into Settings, or says everything that is wrong with it: file, line, section, option, cure."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from keeper.core.ini import Entry, Heading, read_ini
+from keeper.core.options import Option, options_of
+from keeper.errors import ConfigError
+from keeper.formats.patterns import check_pattern
+from keeper.rules import RULES
+from keeper.settings import (
+    SECTIONS,
+    KeeperSettings,
+    LogSettings,
+    Settings,
+    read_name,
+)
+
+MAX_CONFIG_BYTES = 1 << 20
+MAX_SECRET_BYTES = 64 << 10
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_NAMED = ("log", "endpoint", "webhook", "rule")  # sections that must have a name
+_SINGLE = ("keeper", "alertmanager")  # sections that have none
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the file. Raises ConfigError with every problem in it, in the order of its lines."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    if len(raw) > MAX_CONFIG_BYTES:
+        raise ConfigError([f"{path}: {len(raw)} bytes are no configuration; the most is {MAX_CONFIG_BYTES}"])
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError([f"{path}:{line}: byte {error.start} is not UTF-8; save the file as UTF-8"]) from error
+    return parse(text, str(path), os.environ if environment is None else environment)
+
+
+def parse(text: str, where: str, environment: Mapping[str, str]) -> Settings:
+    """The same from text. `where` is the file's name for the messages."""
+    reading = _Reading(text, where, environment)
+    settings = reading.settings()
+    if reading.problems:
+        raise ConfigError([sentence for _, sentence in sorted(reading.problems, key=lambda p: p[0])])
+    return settings
+
+
+class _Reading:
+    """One pass over the file; problems are collected, so that one run shows them all."""
+
+    def __init__(self, text: str, where: str, environment: Mapping[str, str]) -> None:
+        self.where = where
+        self.environment = environment
+        self.problems: list[tuple[int, str]] = []
+        ini = read_ini(text)
+        for line, sentence in ini.problems:
+            self.wrong(line, sentence)
+        self.sections: dict[str, tuple[Heading, list[Entry]]] = {}
+        for heading in ini.headings:
+            if heading.section in self.sections:
+                first = self.sections[heading.section][0].line
+                self.wrong(heading.line, f"[{heading.section}] stands a second time; the first is on line {first}")
+            else:
+                self.sections[heading.section] = (heading, [])
+        for entry in ini.entries:
+            self.sections[entry.section][1].append(entry)
+
+    def wrong(self, line: int, sentence: str) -> None:
+        self.problems.append((line, f"{self.where}:{line}: {sentence}" if line else f"{self.where}: {sentence}"))
+
+    def settings(self) -> Settings:
+        found: dict[str, dict[str, Any]] = {kind: {} for kind in (*SECTIONS, "rule")}
+        for section, (heading, entries) in self.sections.items():
+            kind, name = self.kind_and_name(section, heading.line)
+            if kind == "rule" and name:
+                rule = RULES.get(name)
+                if rule is None:
+                    self.wrong(heading.line, f"[{section}]: there is no rule {name!r}{_meant(name, RULES)}")
+                else:
+                    found["rule"][name] = self.section(rule, section, heading, entries, {})
+            elif kind:
+                fixed: dict[str, Any] = {} if kind in _SINGLE else {"name": name or kind}
+                found[kind][name] = self.section(SECTIONS[kind], section, heading, entries, fixed)
+        rules = {name: found["rule"].get(name) or made() for name, made in RULES.items()}
+        settings = Settings(
+            keeper=found["keeper"].get("") or KeeperSettings(name=KeeperSettings.host_name()),
+            nodes=tuple(n for n in found["node"].values() if n),
+            logs=tuple(n for n in found["log"].values() if n),
+            endpoints=tuple(n for n in found["endpoint"].values() if n),
+            rules=rules,
+            alertmanager=found["alertmanager"].get(""),
+            webhooks=tuple(n for n in found["webhook"].values() if n),
+        )
+        self.check(settings)
+        return replace(settings, nodes=tuple(replace(n, role=n.role or settings.keeper.role) for n in settings.nodes))
+
+    def kind_and_name(self, section: str, line: int) -> tuple[str, str]:
+        kind, colon, name = section.partition(":")
+        kinds = (*SECTIONS, "rule")
+        if kind not in kinds:
+            self.wrong(line, f"[{section}] is not a section keeper knows{_meant(kind, kinds)}")
+            return "", ""
+        if colon and kind in _SINGLE:
+            self.wrong(line, f"[{section}]: this section has no name; write [{kind}]")
+            return "", ""
+        if kind in _NAMED and not name:
+            self.wrong(line, f"[{section}] needs a name; write [{kind}:NAME]")
+            return "", ""
+        if name:
+            try:
+                read_name(name)
+            except ValueError as error:
+                self.wrong(line, f"[{section}]: {error}")
+                return "", ""
+        return kind, name
+
+    def section(self, made: type, section: str, heading: Heading, entries: list[Entry], fixed: dict[str, Any]) -> Any:
+        """One section as its settings class; None when something in it is wrong."""
+        options = {option.key: option for option in options_of(made)}
+        values = dict(fixed)
+        seen: dict[str, int] = {}
+        patterns: dict[str, str] = {}
+        before = len(self.problems)
+        for entry in entries:
+            place = f"[{section}] {entry.option}"
+            if entry.option in seen:
+                self.wrong(entry.line, f"{place}: given a second time; the first is on line {seen[entry.option]}")
+                continue
+            seen[entry.option] = entry.line
+            if made is LogSettings and entry.option.startswith("pattern."):
+                self.pattern(entry, place, patterns)
+            elif entry.option not in options:
+                known = [*options, "pattern.NAME"] if made is LogSettings else list(options)
+                self.wrong(entry.line, f"{place}: there is no such option{_meant(entry.option, known)}")
+            else:
+                self.value(entry, options[entry.option], place, values)
+        if made is LogSettings:
+            values["patterns"] = patterns
+            if not patterns:
+                self.wrong(heading.line, f"[{section}]: nothing to look for; give it one pattern.NAME = REGEX or more")
+        for option in options.values():
+            if option.default is None and option.key not in seen:
+                if made is KeeperSettings and option.key == "name":
+                    values["name"] = KeeperSettings.host_name()
+                else:
+                    self.wrong(heading.line, f"[{section}]: {option.key} is missing ({option.meaning})")
+        return made(**values) if len(self.problems) == before else None
+
+    def value(self, entry: Entry, option: Option, place: str, values: dict[str, Any]) -> None:
+        text = self.resolved(entry, place, option.secret)
+        if text is None:
+            return
+        try:
+            values[option.field] = option.read(text)
+        except ValueError as error:
+            said = "its value is not usable" if option.secret else str(error)
+            self.wrong(entry.line, f"{place}: {said}")
+
+    def resolved(self, entry: Entry, place: str, is_secret: bool) -> str | None:
+        """Replace ${ENV}, and file:/path where a secret is asked for. None when that is not possible."""
+        missing = [name for name in _ENV.findall(entry.value) if name not in self.environment]
+        if missing:
+            self.wrong(entry.line, f"{place}: the environment has no {', '.join(missing)}")
+            return None
+        text = _ENV.sub(lambda match: self.environment[match[1]], entry.value)
+        if is_secret and text.startswith("file:"):
+            path = Path(text[5:])
+            try:
+                with path.open("rb") as opened:
+                    text = opened.read(MAX_SECRET_BYTES).decode().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                self.wrong(entry.line, f"{place}: the file {path} cannot be read: {why}")
+                return None
+        return text
+
+    def pattern(self, entry: Entry, place: str, patterns: dict[str, str]) -> None:
+        name = entry.option.removeprefix("pattern.")
+        try:
+            read_name(name)
+        except ValueError as error:
+            self.wrong(entry.line, f"{place}: {error}")
+        if problem := check_pattern(entry.value):
+            self.wrong(entry.line, f"{place}: {problem}")
+        patterns[name] = entry.value
+
+    def check(self, settings: Settings) -> None:
+        """What only the whole file shows."""
+        if not (settings.nodes or settings.logs or settings.endpoints) and not self.problems:
+            self.wrong(0, "there is nothing to watch; add a [node] with log = file:/path and api = http://HOST:PORT")
+        known: dict[str, str] = {}
+        watched = [("node", n.name) for n in settings.nodes]
+        watched += [("log", n.name) for n in settings.logs] + [("endpoint", n.name) for n in settings.endpoints]
+        for kind, name in watched:
+            line = self.line_of(kind, name)
+            if name == "keeper":
+                self.wrong(line, f"[{kind}:{name}]: the name keeper is taken by keeper itself")
+            if name in known:
+                self.wrong(line, f"[{kind}:{name}]: there is a [{known[name]}:{name}] already; names must differ")
+            known[name] = kind
+        for node in settings.nodes:
+            if not node.log and not node.api:
+                self.wrong(self.line_of("node", node.name), f"[node:{node.name}]: give it a log, an api, or both")
+        for name, rule in settings.rules.items():
+            for subject in rule.subjects:
+                if subject not in known:
+                    line = self.line_of("rule", name)
+                    self.wrong(line, f"[rule:{name}] subjects: nothing is called {subject!r}{_meant(subject, known)}")
+
+    def line_of(self, kind: str, name: str) -> int:
+        for section in (f"{kind}:{name}", kind):
+            if section in self.sections:
+                return self.sections[section][0].line
+        return 0
+
+
+def _meant(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"

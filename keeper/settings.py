@@ -1,0 +1,172 @@
+"""What can be configured: one frozen dataclass a section. The fields are the options, their defaults and meanings."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from keeper.core.options import (
+    choice,
+    count,
+    duration,
+    names,
+    number,
+    option,
+    secret,
+    size,
+    text,
+    url,
+    urls,
+)
+from keeper.rules.rule import Rule
+
+ROLES = ("A", "B", "C", "F")
+
+
+def read_log(value: str) -> str:
+    """`file:/path/or/glob` or `docker:CONTAINER`."""
+    kind, colon, rest = value.partition(":")
+    if kind == "file" and colon and rest.startswith("/"):
+        return value
+    if kind == "docker" and colon and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", rest):
+        return value
+    raise ValueError(f"{value!r} is not a log; write file:/absolute/path (a glob is fine) or docker:CONTAINER")
+
+
+def read_listen(value: str) -> str:
+    """`HOST:PORT`, `[v6]:PORT`."""
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):(\d{1,5})", value)
+    if not match or int(match[2]) > 65535:
+        raise ValueError(f"{value!r} is not an address to listen on; write HOST:PORT such as 127.0.0.1:9877")
+    return value
+
+
+def read_dir(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError(f"{value!r} is not an absolute path")
+    return value
+
+
+def read_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value):
+        raise ValueError(f"{value!r} is not a name; use letters, digits, dot, dash and underscore")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeeperSettings:
+    """[keeper]"""
+
+    name: str = option(None, read_name, "this keeper's name in alerts and metrics; default: the host name")
+    role: str = choice("F", ROLES, "A produces, B and C stand by with the key, F only watches")
+    state_dir: str = option("/var/lib/keeper", read_dir, "where positions, alert states and the journal are kept")
+    listen: str = option("127.0.0.1:9877", read_listen, "where the page, /metrics and the status are served")
+    ring_events: int = count("4000", "events remembered of each kind and subject", minimum=100)
+    ring_bytes: int = size("4MiB", "memory for the events of each kind and subject", minimum=65536)
+    late: float = duration("2s", "how late keeper's own loop may be before verdicts are distrusted", minimum=0.5)
+    clock_jump: float = duration("2s", "how far the clock may jump before verdicts are distrusted", minimum=0.5)
+    log_level: str = choice("info", ("debug", "info", "warning", "error"), "what keeper itself logs to stderr")
+
+    @staticmethod
+    def host_name() -> str:
+        name = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:63].lstrip("-._")
+        return name or "keeper"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """[node] or [node:NAME]: an Antelope node. It needs a log, an api, or best both."""
+
+    name: str = "node"
+    producer: tuple[str, ...] = names("", "our producer account (several with commas); empty: the node only follows")
+    role: str = option("", lambda v: choice_or_empty(v, ROLES), "role of this node; empty: the role of [keeper]")
+    log: str = option("", lambda v: read_log(v) if v else "", "file:/path, a glob, or docker:CONTAINER")
+    api: str = url("", "address of the node's HTTP API")
+    reference_apis: tuple[str, ...] = urls("", "other people's nodes, to tell this node from the network")
+    api_interval: float = duration("1s", "how often get_info is asked", minimum=0.2)
+    api_timeout: float = duration("2s", "how long an answer may take", minimum=0.1)
+    reference_interval: float = duration("3s", "how often the reference nodes are asked", minimum=0.5)
+    window_grace: float = duration("1s", "how late a window's last block may come before it counts as missed")
+    lookback: int = size("1MiB", "how much of the log is read at the very first start")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """[log:NAME]: any other log, searched for named patterns: `pattern.NAME = REGEX` (RE2 syntax)."""
+
+    name: str = ""
+    log: str = option(None, read_log, "file:/path, a glob, or docker:CONTAINER")
+    lookback: int = size("0", "how much of the log is read at the very first start")
+    patterns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointSettings:
+    """[endpoint:NAME]: any HTTP endpoint: its status, and if wanted a field of its JSON answer."""
+
+    name: str = ""
+    url: str = url(None, "address that is asked")
+    status: int = count("200", "the status a good answer has", minimum=100, maximum=599)
+    field: str = text("", "JSON field to watch, such as result.height; empty: none")
+    interval: float = duration("1s", "how often it is asked", minimum=0.2)
+    timeout: float = duration("2s", "how long an answer may take", minimum=0.1)
+    changes_within: float = duration("0s", "the field must change within this time; 0s: it need not")
+    least: float | None = number("", "the field must not be below this number")
+    most: float | None = number("", "the field must not be above this number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertmanagerSettings:
+    """[alertmanager]: every instance of the cluster is told, as its documentation asks."""
+
+    urls: tuple[str, ...] = urls(None, "addresses of all Alertmanager instances, path prefix included")
+    interval: float = duration("30s", "how often firing alerts are sent again", minimum=1)
+    timeout: float = duration("5s", "how long one delivery may take", minimum=0.5)
+    username: str = text("", "for basic authentication")
+    password: str = secret("", "for basic authentication")
+    token: str = secret("", "bearer token")
+    ca_file: str = option("", lambda v: read_dir(v) if v else "", "certificates to trust instead of the system's")
+    runbook_url: str = url("", "page that explains the rules; the rule's name is appended as #name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSettings:
+    """[webhook:NAME]: each firing and each resolution is posted as JSON, in order."""
+
+    name: str = ""
+    url: str = url(None, "address that is posted to")
+    timeout: float = duration("5s", "how long one delivery may take", minimum=0.5)
+    secret: str = secret("", "key of the HMAC-SHA256 signature in X-Keeper-Signature; empty: none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything, complete and checked: after start no key is ever missing."""
+
+    keeper: KeeperSettings
+    nodes: tuple[NodeSettings, ...]
+    logs: tuple[LogSettings, ...]
+    endpoints: tuple[EndpointSettings, ...]
+    rules: Mapping[str, Rule]
+    alertmanager: AlertmanagerSettings | None
+    webhooks: tuple[WebhookSettings, ...]
+
+
+def choice_or_empty(value: str, words: tuple[str, ...]) -> str:
+    if value and value not in words:
+        raise ValueError(f"{value!r} is not one of {', '.join(words)}")
+    return value
+
+
+SECTIONS: dict[str, Any] = {
+    "keeper": KeeperSettings,
+    "node": NodeSettings,
+    "log": LogSettings,
+    "endpoint": EndpointSettings,
+    "alertmanager": AlertmanagerSettings,
+    "webhook": WebhookSettings,
+}
+"""Sections by the word before the colon; `rule` is looked up in RULES."""
