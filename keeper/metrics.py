@@ -1,0 +1,107 @@
+"""Every metric keeper exports, in one place. All series that can be known at start exist from the start."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.process_collector import ProcessCollector
+
+LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
+PUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """Declares the metrics in a registry of its own. Labels come from the configuration and from closed sets only."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:  # noqa: PLR0915  # a declaration a metric, nothing else
+        r = registry
+        self.registry = r
+        ProcessCollector(registry=r)
+        self.build = Info("keeper_build", "Version of keeper.", registry=r)
+        self.role = Gauge("keeper_role", "1 for the configured role of the node.", ["node", "role"], registry=r)
+        self.started = Gauge("keeper_start_timestamp_seconds", "When this keeper started.", registry=r)
+        # -- sources
+        source = ["subject", "source"]
+        self.source_up = Gauge("keeper_source_up", "1 while the source sees its subject.", source, registry=r)
+        self.source_last_event = Gauge(
+            "keeper_source_last_event_timestamp_seconds", "Arrival of the last line or answer.", source, registry=r
+        )
+        self.source_lines = Counter("keeper_source_lines", "Lines read.", source, registry=r)
+        self.source_bytes = Counter("keeper_source_bytes", "Bytes of lines read.", source, registry=r)
+        self.source_unrecognized = Counter(
+            "keeper_source_unrecognized_lines", "Lines the format did not understand.", source, registry=r
+        )
+        self.source_cut = Counter("keeper_source_cut_lines", "Lines over the limit, cut.", source, registry=r)
+        self.source_lost = Counter("keeper_source_lost_bytes", "Bytes gone before they were read.", source, registry=r)
+        self.source_losses = Counter("keeper_source_losses", "Times something was lost.", source, registry=r)
+        self.source_failures = Counter(
+            "keeper_source_failures", "Questions without a valid answer.", ["subject", "source"], registry=r
+        )
+        self.events = Counter("keeper_events", "Events by kind.", ["subject", "kind"], registry=r)
+        self.ring_forgotten = Counter(
+            "keeper_ring_forgotten_events", "Events that fell out of a full ring.", ["subject"], registry=r
+        )
+        self.ring_bytes = Gauge("keeper_ring_bytes", "About how much the rings hold.", ["subject"], registry=r)
+        # -- the node
+        self.head = Gauge("keeper_node_head_block", "Newest block known to the node.", ["node"], registry=r)
+        self.head_time = Gauge(
+            "keeper_node_head_block_timestamp_seconds", "Time of the newest block.", ["node"], registry=r
+        )
+        self.lib = Gauge("keeper_node_lib_block", "Last irreversible block.", ["node"], registry=r)
+        self.peers = Gauge("keeper_node_peers", "Open peer connections.", ["node"], registry=r)
+        self.paused = Gauge("keeper_node_paused", "1 while the API says paused, 0 while not.", ["node"], registry=r)
+        self.block_latency = Histogram(
+            "keeper_block_latency_seconds",
+            "Age of received blocks on arrival.",
+            ["node"],
+            buckets=LATENCY_BUCKETS,
+            registry=r,
+        )
+        self.produced = Counter("keeper_blocks_produced", "Blocks this node signed.", ["node"], registry=r)
+        self.received = Counter("keeper_blocks_received", "Blocks this node received.", ["node"], registry=r)
+        self.missed = Counter(
+            "keeper_missed_blocks", "Empty slots by the producer scheduled for them.", ["node", "producer"], registry=r
+        )
+        self.windows = Counter(
+            "keeper_producer_windows", "Windows judged, by their producer.", ["node", "producer"], registry=r
+        )
+        self.own_last = Gauge(
+            "keeper_own_last_block_timestamp_seconds", "Time of our producer's newest block.", ["node"], registry=r
+        )
+        self.api_seconds = Histogram(
+            "keeper_api_answer_seconds", "How long get_info took.", ["node"], buckets=PUSH_BUCKETS, registry=r
+        )
+        # -- verdicts and alerts
+        self.rule_state = Gauge(
+            "keeper_rule_state", "1 for the state the rule is in.", ["subject", "rule", "state"], registry=r
+        )
+        self.rule_since = Gauge(
+            "keeper_rule_state_since_timestamp_seconds", "Since when.", ["subject", "rule"], registry=r
+        )
+        self.alerts_firing = Gauge("keeper_alerts_firing", "Alerts firing now.", ["severity"], registry=r)
+        self.alert_firings = Counter("keeper_alert_firings", "Times an alert fired.", ["subject", "rule"], registry=r)
+        self.alerts_held = Gauge("keeper_alerts_held", "Failing, but explained by another or silenced.", registry=r)
+        target = ["target"]
+        self.pushes = Counter("keeper_alert_pushes", "Deliveries that were accepted.", target, registry=r)
+        self.push_failures = Counter("keeper_alert_push_failures", "Deliveries that failed.", target, registry=r)
+        self.push_dropped = Counter("keeper_alert_dropped", "Notices dropped from a full outbox.", target, registry=r)
+        self.push_queue = Gauge("keeper_alert_queue_length", "Notices waiting for delivery.", target, registry=r)
+        self.push_last = Gauge(
+            "keeper_alert_last_push_timestamp_seconds", "Last accepted delivery.", target, registry=r
+        )
+        self.silences = Gauge("keeper_silences_active", "Silences in force.", registry=r)
+        # -- keeper itself
+        self.loop_last = Gauge("keeper_loop_last_run_timestamp_seconds", "Last turn of the loop.", registry=r)
+        self.loop_late = Counter("keeper_loop_late_seconds", "Seconds the loop was late in all.", registry=r)
+        self.clock_jumps = Counter("keeper_clock_jumps", "Times the wall clock jumped.", registry=r)
+        self.inbox_length = Gauge("keeper_inbox_length", "Items waiting for the loop.", registry=r)
+        self.inbox_dropped = Counter(
+            "keeper_inbox_dropped_answers", "Answers dropped because the loop was behind.", ["subject"], registry=r
+        )
+        self.state_writable = Gauge("keeper_state_writable", "1 while the state database can be written.", registry=r)
+        self.state_dropped = Counter(
+            "keeper_state_dropped_entries", "Journal entries lost because the disk was full.", registry=r
+        )
+        self.reload_ok = Gauge("keeper_config_last_reload_successful", "1 if the last reload was taken.", registry=r)
+        self.reload_at = Gauge(
+            "keeper_config_last_reload_success_timestamp_seconds", "When the configuration was taken.", registry=r
+        )
