@@ -15,11 +15,10 @@ from keeper.sources.polling import Poll, Question
 class HttpEndpointSettings:
     """One address to watch.
 
-    `name` is the endpoint's name in the configuration, `field` the JSON field to report (`a.b.0.c`), empty for none.
+    `name` is its name in the configuration, `field` the JSON field to report (`a.b.0.c`), empty for none.
     `interval` and `timeout` (for the whole exchange) in seconds, `max_bytes` of a body.
     """
 
-    node: str
     name: str
     url: str
     field: str = ""
@@ -30,7 +29,7 @@ class HttpEndpointSettings:
 
 
 def http_endpoint(settings: HttpEndpointSettings, now: Now) -> Poll:
-    """The source `NODE/endpoint/NAME`: EndpointAnswer for every status, or AnswerFailed of `endpoint`.
+    """The source `NAME/endpoint`: EndpointAnswer for every status, or AnswerFailed of `endpoint`.
 
     An error status without the field is an EndpointAnswer without value; a success without it is an AnswerFailed.
     """
@@ -49,7 +48,7 @@ def http_endpoint(settings: HttpEndpointSettings, now: Now) -> Poll:
         max_bytes=settings.max_bytes,
         read=read,
     )
-    return Poll(f"{settings.node}/endpoint/{settings.name}", (question,), now, settings.ca_file)
+    return Poll(f"{settings.name}/endpoint", (question,), now, settings.ca_file)
 
 
 def _value(answer: HttpAnswer, path: str) -> str | None:

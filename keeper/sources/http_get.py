@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -87,7 +87,7 @@ class Http:
         left = self._budget.seconds_left()
         response = self._adapter.send(request, stream=True, timeout=(left, left), verify=self._verify)
         try:
-            _check_headers(response)
+            _check_headers(response, url)
             self._budget.allow(WIRE_BYTES_PER_BYTE * max_bytes + MAX_HEADER_BYTES)
             pieces, size = [], 0
             # Reading on until nothing comes: only then is it known that the connection did not end too early.
@@ -107,31 +107,19 @@ def shown(url: str) -> str:
     return urlunsplit((scheme, network.rpartition("@")[2], path.rstrip("/"), "", ""))
 
 
-def origin(url: str) -> str:
-    """The address of the server alone: scheme, host and port."""
-    scheme, network, *_ = urlsplit(url)
-    return f"{scheme}://{network.rpartition('@')[2]}"
-
-
-def why_not_url(text: str) -> str | None:
-    """Why `text` cannot be asked, as half a sentence that does not quote it (it may hold a password)."""
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port  # reading the port checks it
-        requests.Request("GET", text).prepare()
-    except ValueError:  # InvalidURL, MissingSchema and UnicodeError are ValueErrors
-        return "is not a URL like http://127.0.0.1:8888"
-    if parts.scheme not in ("http", "https"):
-        return "does not begin with http:// or https://"
-    return None if host else "names no host"
-
-
-def _check_headers(response: requests.Response) -> None:
+def _check_headers(response: requests.Response, url: str) -> None:
     headers = response.headers
     if response.status_code in REDIRECTS:
-        target = one_line(shown(headers["Location"]), 200) if "Location" in headers else "nowhere"
+        target = _target(url, headers.get("Location", ""))
         phrase = HTTPStatus(response.status_code).phrase
         raise SourceError(f"answered {response.status_code} {phrase} to {target}, and redirects are not followed")
     encoding = headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise SourceError(f"the answer is encoded ({one_line(encoding, 40)}) though that was not asked for")
+
+
+def _target(url: str, location: str) -> str:
+    try:
+        return one_line(shown(urljoin(url, location)), 200)
+    except ValueError:
+        return "something that is no address"

@@ -13,7 +13,7 @@ from keeper.core.event import Event
 from keeper.core.source import Now
 from keeper.formats import nodeos_api
 from keeper.formats.json_answer import NotUnderstood
-from keeper.sources.http_get import HttpAnswer, origin
+from keeper.sources.http_get import HttpAnswer, shown
 from keeper.sources.polling import NotOffered, Poll, Question
 
 
@@ -76,7 +76,7 @@ def node_api(settings: NodeApiSettings, now: Now) -> Poll:
     """The source `NODE/api`: InfoAnswer, or AnswerFailed of `info`."""
     question = Question(
         name="info",
-        endpoint=origin(settings.url),
+        endpoint=shown(settings.url),
         url=_join(settings.url, "/v1/chain/get_info"),
         every=settings.interval,
         slowest=settings.interval,
@@ -94,7 +94,7 @@ def node_details(settings: NodeDetailsSettings, now: Now) -> Poll:
     def question(name: str, url: str, path: str, every: float, read: Callable[[bytes, float], Event]) -> Question:
         return Question(
             name=name,
-            endpoint=origin(url),
+            endpoint=shown(url),
             url=_join(url, path),
             every=every,
             slowest=every,
@@ -117,8 +117,8 @@ def node_details(settings: NodeDetailsSettings, now: Now) -> Poll:
 
 
 def reference_api(settings: ReferenceApiSettings, now: Now) -> Poll:
-    """The source `NODE/reference/HOST:PORT`: ReferenceAnswer, or AnswerFailed of `reference`. One source an address."""
-    endpoint = origin(settings.url)
+    """The source `NODE/reference/ADDRESS`: ReferenceAnswer, or AnswerFailed of `reference`. One source an address."""
+    endpoint = shown(settings.url)
     question = Question(
         name="reference",
         endpoint=endpoint,

@@ -14,6 +14,7 @@ from keeper.formats.json_answer import NotUnderstood
 from keeper.sources.http_get import Http, HttpAnswer
 
 NOT_OFFERED_PAUSE = 60.0  # seconds until a question is asked again that the server does not know
+HEARTBEAT = 2.0  # seconds after which a source that has nothing to ask says again that it is there
 
 
 class NotOffered(Exception):  # noqa: N818 - no error: many nodes offer only some APIs
@@ -54,7 +55,8 @@ class Poll:
 
     Questions are asked on a fixed grid that begins `phase` seconds after the start. Ticks missed while an answer, the
     loop or the whole host hung are left out, never made up for. A silent server is AnswerFailed: the source itself is
-    up as long as it can ask. A question that is not offered is an AnswerFailed once, and asked once a minute.
+    up as long as it can ask, and says so while it waits. A question that is not offered is an AnswerFailed once, and
+    asked once a minute.
     """
 
     def __init__(
@@ -78,8 +80,12 @@ class Poll:
         try:
             while True:
                 turn = min(turns, key=lambda each: each.due)
-                if wait(max(0.0, turn.due - self._now())):
+                left = turn.due - self._now()
+                if wait(min(max(0.0, left), HEARTBEAT)):
                     return
+                if left > HEARTBEAT:
+                    emit(SourceUp(self._name, self._now()))
+                    continue
                 event = self._ask(http, turn)
                 if event is not None:
                     emit(Answers(self._name, (event,)))
