@@ -29,8 +29,11 @@ setup(
         "waitress>=3.0",
     ],
     extras_require={
+        # Unpacks rotated logs three to four times as fast as the standard library, which serves without it.
+        "fast": ["isal>=1.6"],
         "dev": [
             "hypothesis>=6.100",
+            "isal>=1.6",
             "mypy>=1.10",
             "pytest>=8",
             "pytest-timeout>=2.3",

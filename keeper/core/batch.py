@@ -12,8 +12,8 @@ class Chunk(NamedTuple):
 
     `position` is the source's own text (JSON) that resumes right behind the last byte of `data`; whoever consumes the
     chunk stores it with what the chunk led to, so that nothing is read twice or skipped. `seen` is the arrival.
-    `cut` counts lines that were longer than the limit and lost their tail. `data` is empty where only the position moved
-    (a log that has no line yet, a rotation): then there is nothing to parse, only the position to store.
+    `cut` counts lines that were longer than the limit and lost their tail. `data` is empty where only the position
+    moved (a log without a line yet, a rotation): then there is nothing to parse, only the position to store.
     """
 
     source: str
