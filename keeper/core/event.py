@@ -171,6 +171,13 @@ class ClockJumped(NamedTuple):
     seconds: float
 
 
+class StateFailed(NamedTuple):
+    """keeper's own database could not be written."""
+
+    at: float
+    reason: str
+
+
 class LinesSeen(NamedTuple):
     """Lines that arrived together, whether or not they said anything."""
 
@@ -259,6 +266,7 @@ Event: TypeAlias = (
     | WindowClosed
     | LinesSeen
     | LoopLate
+    | StateFailed
     | ClockJumped
     | InfoAnswer
     | ReferenceAnswer

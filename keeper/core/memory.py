@@ -96,12 +96,26 @@ class Memory:
         return reached, derived
 
     def sees(self, source: str, at: float) -> None:
-        """The source has handed over everything up to `at`."""
+        """The source has handed over everything up to `at`.
+
+        A log keeps what it holds while nobody looks, so a log that comes back has lost nothing unless it says so
+        (`forgot`); an API that was not asked cannot be asked about the past.
+        """
         sight = self.sights[source]
         if sight.up:
             self.sights[source] = sight._replace(known_until=max(at, sight.known_until))
-        else:
-            self.sights[source] = Sight(True, at, "", known_from=at, known_until=at)
+            return
+        never = sight.known_until < 0
+        known_from = at if never or source != "log" else sight.known_from
+        self.sights[source] = Sight(True, at, "", known_from=known_from, known_until=at)
+        if source == "log" and never:
+            self.chain.sees_from(at)
+
+    def reaches_back(self, source: str, at: float) -> None:
+        """The first lines of a log are older than the moment it was opened: it is known from them on."""
+        sight = self.sights[source]
+        if at < sight.known_from:
+            self.sights[source] = sight._replace(known_from=at)
             if source == "log":
                 self.chain.sees_from(at)
 

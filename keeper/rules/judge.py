@@ -14,7 +14,6 @@ from keeper.core.memory import Memory, View
 from keeper.core.verdict import State, Verdict, unknown
 from keeper.rules.rule import Rule
 
-
 MOMENT = 0.001
 
 

@@ -1,0 +1,82 @@
+"""The `keeper` command: finds the subcommand, sets up nothing itself. Each command is one file in keeper/commands."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from keeper import __version__
+from keeper.errors import ConfigError, KeeperError
+
+# name → one line of help. The module is imported only when its command is used, so that `keeper status` starts fast.
+COMMANDS = {
+    "run": "watch, judge, export metrics and push alerts until stopped",
+    "check-config": "list every mistake of a configuration file",
+    "status": "what a running keeper knows now",
+    "history": "what happened: alerts, verdicts, losses, restarts",
+    "silence": "hold back new alerts for a while, list or end silences",
+    "test-alert": "send one alert through every channel and say what happened",
+    "replay": "run recorded logs through the rules and print the timeline",
+    "parse": "print the events of a log as JSON lines",
+    "demo": "play a recorded incident, with page and metrics on loopback",
+}
+
+EPILOG = """\
+first steps:
+  keeper demo                          see it work, no configuration needed
+  keeper parse nodeos nodeos.log       see what keeper makes of your log
+  keeper replay -c config.ini LOG...   would last night have raised an alert?
+  keeper check-config config.ini       every mistake, with its line
+  keeper run -c config.ini             watch
+
+exit codes: 0 well; 1 wrong configuration, input or state (the message says what to do);
+            2 wrong usage; 3 `status`: something fails; 4 `status`: something is unknown
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = parser(arguments).parse_args(arguments)
+    module = importlib.import_module("keeper.commands." + args.command.replace("-", "_"))
+    try:
+        code: int = module.run(args)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        count = len(error.problems)
+        print(f"keeper: {count} mistake{'s' if count > 1 else ''}", file=sys.stderr)
+        return 1
+    except KeeperError as error:
+        print(f"keeper: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output is gone (`keeper history | head`): that is its right. Keep exit from flushing to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; only the module of the command in use is imported to add its arguments."""
+    top = argparse.ArgumentParser(
+        prog="keeper",
+        description="Watches what must never go quiet, says what is wrong and why, and does the safe thing.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"keeper {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    used = next((a for a in arguments if not a.startswith("-")), "")
+    for name, help_line in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=help_line, description=help_line, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == used:
+            importlib.import_module("keeper.commands." + name.replace("-", "_")).add_arguments(sub)
+    return top

@@ -1,0 +1,42 @@
+"""`keeper check-config`: every mistake of a configuration file in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from keeper.config import load
+from keeper.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, nargs="?", default=Path("/etc/keeper/config.ini"))
+    parser.add_argument("-c", "--config", dest="config", type=Path, default=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="print {ok, problems} for machines")
+    parser.epilog = "exit code: 0 the file is good, 1 it has mistakes\n\nexample: keeper check-config config.ini"
+
+
+def run(args: argparse.Namespace) -> int:
+    problems: list[str] = []
+    try:
+        settings = load(args.config)
+    except ConfigError as error:
+        problems = error.problems
+    if args.json:
+        print(json.dumps({"ok": not problems, "problems": problems}))
+        return 1 if problems else 0
+    if problems:
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        print(f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}", file=sys.stderr)
+        return 1
+    watched = [f"node {n.name} (role {n.role})" for n in settings.nodes]
+    watched += [f"log {n.name}" for n in settings.logs] + [f"endpoint {n.name}" for n in settings.endpoints]
+    on = sum(rule.enabled for rule in settings.rules.values())
+    targets = (list(settings.alertmanager.urls) if settings.alertmanager else []) + [w.name for w in settings.webhooks]
+    print(f"{args.config} is good: watches {', '.join(watched)} with {on} rules")
+    if not targets:
+        print("note: no [alertmanager] and no [webhook:NAME]: alerts are only shown on the page and in /metrics")
+    return 0

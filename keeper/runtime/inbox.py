@@ -1,0 +1,92 @@
+"""The one queue between the source threads and the loop: bounded, and both kinds of fullness are honest.
+
+A log waits (its file keeps the lines meanwhile), an answer of an API does not: the newest answer is worth more than a
+queue of old ones, so it is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from keeper.core.batch import Answers, Item
+from keeper.core.source import Emit
+
+INBOX_ITEMS = 256  # chunks of at most 1 MiB: the logs' share of memory is bounded by the sources, see file_tail
+INBOX_CALLS = 10_000  # signals and delivery reports; the oldest report is forgotten, its notice is sent again
+
+
+class Posted(NamedTuple):
+    """An item with the subject and the source that posted it."""
+
+    subject: str
+    source: str
+    item: Item
+
+
+Call = Callable[[], None]
+
+
+class Inbox:
+    """`dropped(subject)` is told of every answer that found the queue full."""
+
+    def __init__(self, dropped: Callable[[str], None]) -> None:
+        self._queue: queue.Queue[Posted | None] = queue.Queue(INBOX_ITEMS)
+        self._calls: deque[Call] = deque(maxlen=INBOX_CALLS)
+        self._dropped = dropped
+        self._closed = False
+
+    def __len__(self) -> int:
+        return self._queue.qsize()
+
+    def poster(self, subject: str, source: str) -> Emit:
+        """What a source is given to hand over its items."""
+
+        def emit(item: Item) -> None:
+            posted = Posted(subject, source, item)
+            if isinstance(item, Answers):
+                try:
+                    self._queue.put_nowait(posted)
+                except queue.Full:
+                    self._dropped(subject)
+                return
+            while not self._closed:
+                try:
+                    self._queue.put(posted, timeout=0.5)
+                    return
+                except queue.Full:
+                    continue
+
+        return emit
+
+    def call(self, todo: Call) -> None:
+        """Have the loop call something between two items. Never blocks: fit for signal handlers and outboxes."""
+        self._calls.append(todo)
+        try:
+            self._queue.put_nowait(None)  # only to wake the loop; a full queue is awake
+        except queue.Full:
+            return
+
+    def close(self) -> None:
+        """Let posters go: nobody takes items any more."""
+        self._closed = True
+
+    def take(self, timeout: float) -> tuple[list[Call], list[Posted]]:
+        """Wait up to `timeout` seconds for something, then take what is there, at most 64 items."""
+        items: list[Posted] = []
+        try:
+            first = self._queue.get(timeout=timeout) if timeout > 0 else self._queue.get_nowait()
+            while True:
+                if first is not None:
+                    items.append(first)
+                if len(items) == 64:
+                    break
+                first = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        calls = []
+        while self._calls:
+            calls.append(self._calls.popleft())
+        return calls, items

@@ -1,0 +1,135 @@
+"""Keeps the metrics up to date: counters as events pass, gauges once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from keeper.core.batch import Chunk, Item, Lost
+from keeper.core.event import (
+    AnswerFailed,
+    BlockProduced,
+    BlockReceived,
+    Event,
+    InfoAnswer,
+    PausedAnswer,
+    PeerCount,
+    WindowClosed,
+)
+from keeper.core.slots import SLOTS_PER_WINDOW
+from keeper.core.verdict import State
+from keeper.metrics import Metrics
+from keeper.pipeline import Pipeline, Taken
+
+LIVE_LATENCY = 300.0  # an older block is history being synced; its age says nothing of the network
+
+
+class Measure:
+    """Writes what passes through the pipelines into the metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._m = metrics
+        self._forgotten: dict[str, int] = {}
+
+    def declare(self, pipeline: Pipeline) -> None:
+        """Make every series of a subject that can be known now, so that a rate never starts with a gap."""
+        m, subject = self._m, pipeline.memory.subject
+        for source in pipeline.memory.sights:
+            labels = (subject.name, source)
+            for metric in (m.source_up, m.source_last_event, m.source_lost, m.source_losses, m.source_failures):
+                metric.labels(*labels)
+            if source == "log":
+                for metric in (m.source_lines, m.source_bytes, m.source_unrecognized, m.source_cut):
+                    metric.labels(*labels)
+        m.ring_forgotten.labels(subject.name)
+        m.inbox_dropped.labels(subject.name)
+        for name in pipeline.judge.judged:
+            m.alert_firings.labels(subject.name, name)
+        if subject.kind == "node":
+            m.role.labels(subject.name, subject.role).set(1)
+            m.produced.labels(subject.name)
+            m.received.labels(subject.name)
+            m.block_latency.labels(subject.name)
+            m.api_seconds.labels(subject.name)
+            for producer in subject.producers:
+                m.missed.labels(subject.name, producer)
+                m.windows.labels(subject.name, producer)
+
+    def item(self, subject: str, source: str, item: Item, now: float) -> None:
+        m = self._m
+        if isinstance(item, Chunk):
+            m.source_bytes.labels(subject, source).inc(len(item.data))
+            m.source_cut.labels(subject, source).inc(item.cut)
+            m.source_last_event.labels(subject, source).set(item.seen)
+        elif isinstance(item, Lost):
+            m.source_lost.labels(subject, source).inc(item.size)
+            m.source_losses.labels(subject, source).inc()
+        else:
+            m.source_last_event.labels(subject, source).set(now)
+
+    def taken(self, subject: str, source: str, taken: Taken) -> None:
+        m = self._m
+        if taken.lines:
+            m.source_lines.labels(subject, source).inc(taken.lines)
+            m.source_unrecognized.labels(subject, source).inc(taken.unrecognized)
+        self.events(subject, source, taken.events)
+        for transition in taken.transitions:
+            if transition.kind == "firing":
+                m.alert_firings.labels(subject, transition.rule).inc()
+
+    def events(self, subject: str, source: str, events: Sequence[Event]) -> None:
+        m = self._m
+        kinds: dict[str, int] = {}
+        for event in events:
+            kind = type(event).__name__
+            kinds[kind] = kinds.get(kind, 0) + 1
+            if isinstance(event, BlockReceived):
+                if event.latency is not None and event.latency < LIVE_LATENCY:
+                    m.block_latency.labels(subject).observe(max(event.latency, 0.0))
+            elif isinstance(event, InfoAnswer):
+                m.api_seconds.labels(subject).observe(event.took)
+            elif isinstance(event, AnswerFailed):
+                m.source_failures.labels(subject, source).inc()
+            elif isinstance(event, WindowClosed):
+                m.windows.labels(subject, event.producer).inc()
+                m.missed.labels(subject, event.producer).inc(SLOTS_PER_WINDOW - event.signed)
+        if produced := kinds.get(BlockProduced.__name__):
+            m.produced.labels(subject).inc(produced)
+        if received := kinds.get(BlockReceived.__name__):
+            m.received.labels(subject).inc(received)
+        for kind, number in kinds.items():
+            m.events.labels(subject, kind).inc(number)
+
+    def levels(self, pipelines: Iterable[Pipeline], now: float) -> None:
+        """Set the gauges from what is known now."""
+        for pipeline in pipelines:
+            memory, name = pipeline.memory, pipeline.name
+            for source, sight in memory.sights.items():
+                self._m.source_up.labels(name, source).set(sight.blind(now) is None)
+            forgotten = sum(ring.forgotten for ring in memory.rings.values())
+            self._m.ring_forgotten.labels(name).inc(forgotten - self._forgotten.get(name, 0))
+            self._forgotten[name] = forgotten
+            self._m.ring_bytes.labels(name).set(sum(ring.bytes for ring in memory.rings.values()))
+            for rule, judged in pipeline.judge.judged.items():
+                for state in State:
+                    self._m.rule_state.labels(name, rule, state.value).set(judged.verdict.state is state)
+                self._m.rule_since.labels(name, rule).set(judged.since)
+            if memory.subject.kind == "node":
+                self._node(pipeline)
+
+    def _node(self, pipeline: Pipeline) -> None:
+        m, name, memory = self._m, pipeline.name, pipeline.memory
+        chain = memory.chain
+        if chain.head is not None:
+            m.head.labels(name).set(chain.head)
+            m.head_time.labels(name).set(chain.head_time)
+        if chain.lib is not None:
+            m.lib.labels(name).set(chain.lib)
+        peers = memory.ring(PeerCount).last
+        if isinstance(peers, PeerCount):
+            m.peers.labels(name).set(peers.clients + peers.peers)
+        paused = memory.ring(PausedAnswer).last
+        if isinstance(paused, PausedAnswer):
+            m.paused.labels(name).set(paused.paused)
+        own = [chain.signed[p].slot_time for p in chain.ours if p in chain.signed]
+        if own:
+            m.own_last.labels(name).set(max(own))
