@@ -117,7 +117,7 @@ def _error_texts(body: bytes) -> Iterator[str]:
         for name in ("what", "message"):
             text = part.get(name) if isinstance(part, dict) else None
             if isinstance(text, str):
-                yield text[:MAX_COMPLAINT]
+                yield text[: MAX_COMPLAINT + 1]
 
 
 def _is_open(entry: object, where: str) -> bool:

@@ -123,4 +123,6 @@ def pause(turn: Turn) -> float:
 
 def next_tick(start: float, every: float, now: float, at_least: float) -> float:
     """The first tick of the grid `start`, `start + every`, ... after now, or about `at_least` seconds away if later."""
-    return start + every * (math.floor((now + max(0.0, at_least - every) - start) / every) + 1)
+    ticks = (now + max(0.0, at_least - every) - start) / every
+    # A date has a resolution of 0.2 microseconds: what is a millionth of a tick before a tick is that tick.
+    return start + every * (math.floor(ticks + 1e-6) + 1)
