@@ -16,12 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import repeat
-from operator import add, truediv
+from operator import add
 from typing import NamedTuple
 
 from keeper.core.batch import Parsed
 from keeper.core.event import BlockProduced, BlockReceived, Event
 from keeper.formats.nodeos_messages import (
+    ERROR_LEVELS,
     MAX_DETAIL,
     MAX_TEXT,
     Held,
@@ -29,11 +30,12 @@ from keeper.formats.nodeos_messages import (
     finish,
     latency_of,
     read_message,
+    reader_of,
     text_of,
 )
 from keeper.formats.nodeos_prefix import (
     COLUMNS,
-    ISO_TIME,
+    PREFIX,
     WRAPPERS_DEEP,
     HourClock,
     Memo,
@@ -45,6 +47,7 @@ from keeper.formats.nodeos_prefix import (
 )
 
 CONTINUATION_LIMIT = 50  # a Spring stack trace has about 10 lines, its JSON context is one
+BLOCK_BYTES = 1 << 16  # of a chunk at a time: what the patterns cut out then stays in the processor's cache (15 % faster)
 CONSOLE_LIMIT = 1 << 20  # bytes of console output after which a block without END is given up
 
 _CONSOLE = b": CONSOLE OUTPUT BEGIN ="
@@ -52,31 +55,48 @@ _CONSOLE_BEGIN = re.compile(rb"(\[.{1,256}\]): CONSOLE OUTPUT BEGIN =+$")
 _BARE = (b"APPBASE: Warning: ", b"terminate called ", b"error from daemon in stream: ")
 _TERMINATE = b"terminate called "
 
-# The frequent, unwrapped shape of 1.4 on, over a whole chunk at once. It may only match what the careful way reads alike.
-_BLOCK_FACTS = rb" signed by ([\w.-]{1,64}) \[trxs: (\d{1,15}), lib: (\d{1,15}),"
+# The frequent, unwrapped shapes of 1.4 on, over many lines at once. The columns are checked afterwards, once each.
+# They may only match what the careful way reads alike.
+_BLOCK_FACTS = rb" ([\w.-]{1,64}) \[trxs: (\d{1,15}), lib: (\d{1,15}),"
 _RECEIVED = re.compile(
-    rb"\ninfo  "
-    + ISO_TIME
-    + COLUMNS
-    + rb"Received block ([0-9a-f]{8,16})\.\.\. #(\d{1,15}) @ (.{16}):(.{6})"
-    + _BLOCK_FACTS
-    + rb"[^\n]* latency: (-?\d{1,15}) ms\](?=\n|$)"
+    rb"\ninfo  (.{16}):([0-5]\d\.\d{3})([^]]{1,512})\] Received block ([0-9a-f]{8,16})\.\.\. #(\d{1,15}) @ (.{16}):(.{6})"
+    rb" signed by" + _BLOCK_FACTS + rb"[^\n]* latency: (-?\d{1,15}) ms\]$",
+    re.MULTILINE,
 )
 _PRODUCED = re.compile(
-    rb"\ninfo  "
-    + ISO_TIME
-    + COLUMNS
-    + rb"Produced block ([0-9a-f]{8,16})\.\.\. #(\d{1,15})(?: \d{1,15})? @ (.{16}):(.{6})"
-    + _BLOCK_FACTS.replace(b"signed by", b"(?:signed by|singer:)")
-    + rb"[^\n]*(?=\n|$)"
+    rb"\ninfo  (.{16}):([0-5]\d\.\d{3})([^]]{1,512})\] Produced block ([0-9a-f]{8,16})\.\.\. #(\d{1,15})(?: \d{1,15})? @ "
+    rb"(.{16}):(.{6}) (?:signed by|singer:)" + _BLOCK_FACTS + rb"[^\n]*",
 )
+# Any prefixed line: the groups of PREFIX, the message and its first two words.
+_PREFIXED = re.compile(rb"\n" + PREFIX + rb"(([^ \n]*)(?: ([^ \n]*))?[^\n]*)", re.MULTILINE)
+_COLUMNS = re.compile(COLUMNS)
+
+
+def _check_columns(text: bytes) -> float:
+    if not _COLUMNS.fullmatch(text):
+        raise ValueError(f"not the columns of a log line: {text!r}")
+    return 0.0
 
 
 class _Shape(NamedTuple):
-    """One frequent line: its pattern, and what makes its events of `pattern.split` pieces (ValueError: not so)."""
+    """One frequent line: words to look for, its pattern, and what makes events of `pattern.split` pieces.
 
+    `events` raises ValueError where a time is impossible or the columns are none.
+    """
+
+    words: bytes
     pattern: re.Pattern[bytes]
     events: Callable[[list[bytes]], list[Event]]
+
+
+class _Count:
+    """How many lines were read, and how many of them recognised."""
+
+    __slots__ = ("lines", "recognized")
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.recognized = 0
 
 
 class NodeosFormat:
@@ -86,9 +106,11 @@ class NodeosFormat:
         self._minutes = Memo(minute)
         self._seconds = Memo(seconds)
         self._numbers = Memo(int)
+        self._latencies = Memo(lambda text: int(text) / 1000)
+        self._columns = Memo(_check_columns)
         self._names = _Names()
         self._hours = HourClock()
-        self._shapes = (_Shape(_RECEIVED, self._received), _Shape(_PRODUCED, self._produced))
+        self._shapes = (_Shape(b"] Received block ", _RECEIVED, self._received), _Shape(b"] Produced block ", _PRODUCED, self._produced))
         self._held: Held | None = None
         self._detail: list[str] = []
         self._going_on = CONTINUATION_LIMIT  # continuation lines since the last prefix; at the limit none is taken
@@ -98,100 +120,141 @@ class NodeosFormat:
         self._last_at: float | None = None
 
     def parse(self, data: bytes, seen: float) -> Parsed:
-        return self._parsed(data, seen, self._shapes)
+        return self._parsed(data, seen, careful=False)
 
     def parse_carefully(self, data: bytes, seen: float) -> Parsed:
         """Give what `parse` gives, line by line: the definition, which the fast way is tested against."""
-        return self._parsed(data, seen, ())
+        return self._parsed(data, seen, careful=True)
 
     def flush(self, seen: float) -> list[Event]:
         events: list[Event] = []
         self._close(events)
         return events
 
-    def _parsed(self, data: bytes, seen: float, shapes: tuple[_Shape, ...]) -> Parsed:
+    def _parsed(self, data: bytes, seen: float, *, careful: bool) -> Parsed:
         if not data:
             return Parsed([], 0, 0, 0)
-        count = data.count(b"\n") + (not data.endswith(b"\n"))
         text = b"\n" + without_control(data).removesuffix(b"\n")
-        if self._console_end is not None or self._mid_line or _CONSOLE in text:
-            shapes = ()
         events: list[Event] = []
-        recognized = self._skim(text, seen, shapes, events)
-        return Parsed(events, count, recognized, count - recognized)
+        count = _Count()
+        if careful or self._console_end is not None or self._mid_line or _CONSOLE in text:
+            self._lines(text, seen, events, count)
+        else:
+            start = 0
+            while start < len(text):
+                end = text.find(b"\n", start + BLOCK_BYTES)
+                block = text[start : end if end >= 0 else len(text)]
+                self._skim(block, seen, self._shapes, events, count)
+                start += len(block)
+        return Parsed(events, count.lines, count.recognized, count.lines - count.recognized)
 
-    def _skim(self, text: bytes, seen: float, shapes: tuple[_Shape, ...], events: list[Event]) -> int:
-        """Read lines, each *preceded* by a newline, in order. Returns how many were recognised."""
+    # Everything below takes lines each *preceded* by a newline.
+
+    def _skim(
+        self, text: bytes, seen: float, shapes: tuple[_Shape, ...], events: list[Event], count: _Count
+    ) -> None:
+        """Take the lines of the first shape out of the text, the others by the other shapes, in their order."""
         if not shapes:
-            return sum([self._line(line, seen, events) for line in text[1:].split(b"\n")])
+            return self._prefixed_lines(text, seen, events, count)
         shape, others = shapes[0], shapes[1:]
+        if shape.words not in text:
+            return self._skim(text, seen, others, events, count)
         pieces = shape.pattern.split(text)
         try:
             found = shape.events(pieces)
-        except ValueError:  # an impossible time somewhere
-            return self._skim(text, seen, others, events)
-        recognized = len(found)
+        except ValueError:
+            return self._lines(text, seen, events, count)
         taken = 0
         for index, gap in enumerate(pieces[:: shape.pattern.groups + 1]):
             if gap:
-                self._take(found[taken:index], events)
+                self._take(found[taken:index], events, count)
                 taken = index
-                recognized += self._skim(gap, seen, others, events)
-        self._take(found[taken:], events)
-        return recognized
+                self._skim(gap, seen, others, events, count)
+        return self._take(found[taken:], events, count)
 
-    def _take(self, found: list[Event], events: list[Event]) -> None:
+    def _take(self, found: list[Event], events: list[Event], count: _Count) -> None:
         if found:
             self._close(events)
             events += found
             self._going_on = 0
             self._last_at = found[-1].at
+            count.lines += len(found)
+            count.recognized += len(found)
 
     def _received(self, pieces: list[bytes]) -> list[Event]:
         width = _RECEIVED.groups + 1
+        minutes = self._minutes.__getitem__
+        numbers = self._numbers.__getitem__
+        for _ in map(self._columns.__getitem__, pieces[3::width]):
+            pass
         # Column by column: the loops run in C, an event costs what its tuple costs.
         return list(
             map(
                 tuple.__new__,
                 repeat(BlockReceived),
                 zip(
-                    map(add, map(self._minutes.__getitem__, pieces[1::width]), map(float, pieces[2::width])),
-                    map(int, pieces[4::width]),
-                    map(bytes.decode, pieces[3::width]),
-                    map(
-                        add,
-                        map(self._minutes.__getitem__, pieces[5::width]),
-                        map(self._seconds.__getitem__, pieces[6::width]),
-                    ),
-                    map(self._names.__getitem__, pieces[7::width]),
-                    map(self._numbers.__getitem__, pieces[9::width]),
-                    map(self._numbers.__getitem__, pieces[8::width]),
-                    map(truediv, map(self._numbers.__getitem__, pieces[10::width]), repeat(1000)),
+                    map(add, map(minutes, pieces[1::width]), map(float, pieces[2::width])),
+                    map(int, pieces[5::width]),
+                    map(bytes.decode, pieces[4::width]),
+                    map(add, map(minutes, pieces[6::width]), map(self._seconds.__getitem__, pieces[7::width])),
+                    map(self._names.__getitem__, pieces[8::width]),
+                    map(numbers, pieces[10::width]),
+                    map(numbers, pieces[9::width]),
+                    map(self._latencies.__getitem__, pieces[11::width]),
                 ),
             )
         )
 
     def _produced(self, pieces: list[bytes]) -> list[Event]:
         width = _PRODUCED.groups + 1
+        minutes = self._minutes.__getitem__
+        numbers = self._numbers.__getitem__
+        for _ in map(self._columns.__getitem__, pieces[3::width]):
+            pass
         return list(
             map(
                 tuple.__new__,
                 repeat(BlockProduced),
                 zip(
-                    map(add, map(self._minutes.__getitem__, pieces[1::width]), map(float, pieces[2::width])),
-                    map(int, pieces[4::width]),
-                    map(bytes.decode, pieces[3::width]),
-                    map(
-                        add,
-                        map(self._minutes.__getitem__, pieces[5::width]),
-                        map(self._seconds.__getitem__, pieces[6::width]),
-                    ),
-                    map(self._names.__getitem__, pieces[7::width]),
-                    map(self._numbers.__getitem__, pieces[9::width]),
-                    map(self._numbers.__getitem__, pieces[8::width]),
+                    map(add, map(minutes, pieces[1::width]), map(float, pieces[2::width])),
+                    map(int, pieces[5::width]),
+                    map(bytes.decode, pieces[4::width]),
+                    map(add, map(minutes, pieces[6::width]), map(self._seconds.__getitem__, pieces[7::width])),
+                    map(self._names.__getitem__, pieces[8::width]),
+                    map(numbers, pieces[10::width]),
+                    map(numbers, pieces[9::width]),
                 ),
             )
         )
+
+    def _prefixed_lines(self, text: bytes, seen: float, events: list[Event], count: _Count) -> None:
+        width = _PREFIXED.groups + 1
+        pieces = _PREFIXED.split(text)
+        minutes = self._minutes
+        try:
+            for _ in map(minutes.__getitem__, filter(None, pieces[3::width])):
+                pass
+        except ValueError:
+            return self._lines(text, seen, events, count)
+        if pieces[0]:
+            self._lines(pieces[0], seen, events, count)
+        rest = iter(pieces[1:])
+        for hour_ms, level, day, second, message, first, other, gap in zip(*[rest] * width, strict=True):
+            count.lines += 1
+            count.recognized += 1
+            if hour_ms is None:
+                at = minutes[day] + float(second)
+            else:
+                at = self._date(int(hour_ms), seen, message)
+            self._message(at, level or b"", message, first, other or b"", events)
+            if gap:
+                self._lines(gap, seen, events, count)
+        return None
+
+    def _lines(self, text: bytes, seen: float, events: list[Event], count: _Count) -> None:
+        lines = text[1:].split(b"\n")
+        count.lines += len(lines)
+        count.recognized += sum([self._line(line, seen, events) for line in lines])
 
     def _line(self, line: bytes, seen: float, events: list[Event]) -> bool:
         """Read one line without its newline; True if it was recognised."""
@@ -213,21 +276,31 @@ class NodeosFormat:
             return True
         if prefix is None:
             return self._goes_on(line, seen, events)
-        self._close(events)
-        self._going_on = 0
         at = prefix.at
         if prefix.hour_ms is not None:
             at = self._date(prefix.hour_ms, seen, prefix.message)
         assert at is not None  # noqa: S101 - a prefix has one of its two times
+        words = prefix.message.split(b" ", 2)
+        self._message(at, prefix.level, prefix.message, words[0], words[1] if len(words) > 1 else b"", events)
+        return True
+
+    def _message(
+        self, at: float, level: bytes, message: bytes, first: bytes, second: bytes, events: list[Event]
+    ) -> None:
+        if self._held is not None:
+            self._close(events)
+        self._going_on = 0
         self._last_at = at
-        outcome = read_message(at, prefix.level, prefix.message)
+        reader = reader_of(first, second)
+        if reader is None and level not in ERROR_LEVELS:
+            if _CONSOLE in message:
+                self._open_console(message)
+            return
+        outcome = read_message(at, level, message, reader)
         if isinstance(outcome, Held):
             self._held = outcome
         elif outcome is not None:
             events.append(outcome)
-        elif _CONSOLE in prefix.message:
-            self._open_console(prefix.message)
-        return True
 
     def _goes_on(self, line: bytes, seen: float, events: list[Event]) -> bool:
         if line.startswith(_BARE):

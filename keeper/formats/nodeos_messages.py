@@ -32,6 +32,7 @@ from keeper.core.event import (
 )
 from keeper.formats.nodeos_prefix import minute, seconds
 
+ERROR_LEVELS = (b"error", b"warn")
 MAX_DETAIL = 20  # continuation lines kept with an exception
 MAX_TEXT = 500  # bytes of a sentence or continuation line kept
 
@@ -475,29 +476,32 @@ BY_FIRST_WORD: Mapping[bytes, Reader] = {
     **BY_PEER,
 }
 
-# Where the first word is a name. Trailing digits of the second word are not part of the key.
+# Where the first word is a name.
 BY_SECOND_WORD: Mapping[bytes, Reader] = {
     b"generated": _generated,
-    b"#": _pushed_dawn2,
     b"double": _double,
     b"version": _version,
     b"successfully": _exiting,
 }
 
 
-def read_message(at: float, level: bytes, message: bytes) -> Outcome:
-    """Return what a message says: an event, an error waiting for its details, or None for chatter."""
-    first, _, rest = message.partition(b" ")
-    reader = BY_FIRST_WORD.get(first)
+def reader_of(first: bytes, second: bytes) -> Reader | None:
+    """Return what reads a message, by its first two words (empty where there is none). None for chatter."""
+    reader = BY_FIRST_WORD.get(first) or BY_SECOND_WORD.get(second)
     if reader is None:
-        if first.startswith(b'["'):
-            reader = _peer
-        elif first.isdigit():
-            reader = _coded
-        else:
-            reader = BY_SECOND_WORD.get(rest[:64].split(b" ", 1)[0].rstrip(b"0123456789"))
+        if first[:2] == b'["':
+            return _peer
+        if first.isdigit():
+            return _coded
+        if second[:1] == b"#":
+            return _pushed_dawn2
+    return reader
+
+
+def read_message(at: float, level: bytes, message: bytes, reader: Reader | None) -> Outcome:
+    """Return what a message says: an event, an error waiting for its details, or None for chatter."""
     outcome = reader(at, message) if reader else None
-    if outcome is None and level in (b"error", b"warn"):
+    if outcome is None and level in ERROR_LEVELS:
         return Held(at, None, None, text_of(message), False)
     return outcome
 

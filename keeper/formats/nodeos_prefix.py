@@ -21,13 +21,16 @@ from typing import NamedTuple
 
 # Every quantifier is bounded and PREFIX_BYTES limits what is looked at, so a hostile line costs no more than its length.
 PREFIX_BYTES = 1024
-# `LEVEL time` is followed by these. Exactly the same bytes in the fast and in the careful pattern.
-COLUMNS = rb" {1,64}(?:\S{1,64} {1,64})?[\w./-]{1,128}:\d{1,9} {1,64}\S{1,64} {1,64}\] "
-ISO_TIME = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d\.\d{3})"
-
-_CORE = re.compile(
-    rb" {0,8}(?:(\d{1,7})ms|(?:(info|warn|error|debug) {1,8})?" + ISO_TIME + rb")" + COLUMNS[:-1] + rb"(?: {1,8}|$)"
+# What stands between the time and the `]`.
+COLUMNS = rb" {1,64}(?:\S{1,64} {1,64})?[\w./-]{1,128}:\d{1,9} {1,64}\S{1,64} {1,64}"
+# Groups: milliseconds of the hour, level, day and minute, seconds.
+PREFIX = (
+    rb" {0,8}(?:(\d{1,7})ms|(?:(info|warn|error|debug) {1,8})?(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d\.\d{3}))"
+    + COLUMNS
+    + rb"\](?: {1,8}|$)"
 )
+
+_PREFIX = re.compile(PREFIX)
 _ANSI = re.compile(rb"\x1b\[[0-9;]{0,16}[A-Za-z]")
 _SYSTEMD_LEVEL = re.compile(rb"<[0-7]>")
 _WRAPPERS = (
@@ -119,17 +122,18 @@ def without_control(data: bytes) -> bytes:
 
 def read_prefix(line: bytes, minutes: Memo) -> Prefix | None:
     """Read the prefix of an unwrapped line, None if there is none or its time is impossible."""
-    found = _CORE.match(line, 0, PREFIX_BYTES)
+    found = _PREFIX.match(line, 0, PREFIX_BYTES)
     if found is None:
         return None
     hour_ms, level, day_minute, second = found.groups()
     message = line[found.end() :]
     if hour_ms is not None:
-        return Prefix(None, int(hour_ms) % 3_600_000, b"", message)
+        return Prefix(None, int(hour_ms), b"", message)
     try:
-        return Prefix(minutes[day_minute] + float(second), None, level or b"", message)
+        at = minutes[day_minute] + float(second)
     except ValueError:
         return None
+    return tuple.__new__(Prefix, (at, None, level or b"", message))  # a third of what Prefix(...) costs
 
 
 def unwrap(line: bytes) -> Unwrapped | None:
@@ -172,7 +176,7 @@ class HourClock:
         self._offset: float | None = None
 
     def date(self, hour_ms: int, seen: float, logged_near: float | None) -> float:
-        """Return epoch seconds. `logged_near` is the time the line's own content names, if it names one."""
+        """Return epoch seconds. `hour_ms` runs from 0 to 3,599,999. `logged_near` is the time the line's own content names, if it names one."""
         if logged_near is not None:
             at = _nearest(hour_ms, logged_near)
             if abs(at - logged_near) <= self.NEAR:
