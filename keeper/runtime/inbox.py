@@ -74,14 +74,14 @@ class Inbox:
         self._closed = True
 
     def take(self, timeout: float) -> tuple[list[Call], list[Posted]]:
-        """Wait up to `timeout` seconds for something, then take what is there, at most 64 items."""
+        """Wait up to `timeout` seconds for something, then take what is there, at most 8 items."""
         items: list[Posted] = []
         try:
             first = self._queue.get(timeout=timeout) if timeout > 0 else self._queue.get_nowait()
             while True:
                 if first is not None:
                     items.append(first)
-                if len(items) == 64:
+                if len(items) == 8:
                     break
                 first = self._queue.get_nowait()
         except queue.Empty:

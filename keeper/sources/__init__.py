@@ -1,0 +1,85 @@
+"""The sources of a subject, made from its settings. A new kind of source is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import NamedTuple
+
+from keeper.core.source import Now, Source
+from keeper.settings import EndpointSettings, LogSettings, NodeSettings
+from keeper.sources.file_tail import FileTail, FileTailSettings
+from keeper.sources.http_endpoint import HttpEndpointSettings, http_endpoint
+from keeper.sources.http_health import (
+    NodeApiSettings,
+    NodeDetailsSettings,
+    ReferenceApiSettings,
+    node_api,
+    node_details,
+    reference_api,
+)
+
+
+class Wanted(NamedTuple):
+    """A source to be run: whom it tells of, as what, and how it is made. `identity` differs when its settings do."""
+
+    subject: str
+    kind: str
+    identity: str
+    make: Callable[[], Source]
+
+
+def sources_of_node(node: NodeSettings, positions: Mapping[str, str], now: Now, random: Random) -> list[Wanted]:
+    """Every source of one node: `log`, `api`, `details`, and a `reference` for each reference address."""
+    wanted = []
+    if node.log:
+        wanted.append(_log(node.name, node.log, node.lookback, positions, now))
+    if node.api:
+        api = NodeApiSettings(node=node.name, url=node.api, interval=node.api_interval, timeout=node.api_timeout)
+        details = NodeDetailsSettings(node=node.name, url=node.api, timeout=node.api_timeout)
+        wanted.append(Wanted(node.name, "api", repr(api), lambda: node_api(api, now)))
+        wanted.append(Wanted(node.name, "details", repr(details), lambda: node_details(details, now)))
+    for url in node.reference_apis:
+        wanted.append(_reference(node, url, now, random))
+    return wanted
+
+
+def sources_of_log(log: LogSettings, positions: Mapping[str, str], now: Now) -> list[Wanted]:
+    return [_log(log.name, log.log, log.lookback, positions, now)]
+
+
+def sources_of_endpoint(endpoint: EndpointSettings, now: Now) -> list[Wanted]:
+    settings = HttpEndpointSettings(
+        name=endpoint.name,
+        url=endpoint.url,
+        field=endpoint.field,
+        interval=endpoint.interval,
+        timeout=endpoint.timeout,
+    )
+    return [Wanted(endpoint.name, "endpoint", repr(settings), lambda: http_endpoint(settings, now))]
+
+
+def _reference(node: NodeSettings, url: str, now: Now, random: Random) -> Wanted:
+    settings = ReferenceApiSettings(
+        node=node.name, url=url, interval=node.reference_interval, phase=random.uniform(0, node.reference_interval)
+    )
+    identity = repr((node.name, url, node.reference_interval))
+    return Wanted(node.name, "reference", identity, lambda: reference_api(settings, now))
+
+
+def _log(subject: str, log: str, lookback: int, positions: Mapping[str, str], now: Now) -> Wanted:
+    kind, _, where = log.partition(":")
+    return Wanted(subject, "log", repr((log, lookback)), lambda: LOGS[kind](f"{subject}/log", where, lookback, positions, now))
+
+
+def _file(name: str, where: str, lookback: int, positions: Mapping[str, str], now: Now) -> Source:
+    return FileTail(name, where, positions.get(name), now, FileTailSettings(lookback=lookback))
+
+
+def _docker(name: str, where: str, lookback: int, positions: Mapping[str, str], now: Now) -> Source:
+    from keeper.sources.docker_logs import DockerLogs, DockerLogsSettings  # noqa: PLC0415  # 15 MB that a file log saves
+
+    return DockerLogs(name, where, positions.get(name), now, DockerLogsSettings())
+
+
+LOGS: dict[str, Callable[[str, str, int, Mapping[str, str], Now], Source]] = {"file": _file, "docker": _docker}

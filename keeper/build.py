@@ -1,0 +1,79 @@
+"""Makes pipelines from settings: which subjects there are, what they remember, which rules judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keeper.alarms import Alarms, Silenced
+from keeper.core.alert import Alert
+from keeper.core.format import Format
+from keeper.core.memory import Bounds, Memory, Subject
+from keeper.formats.nodeos import NodeosFormat
+from keeper.formats.patterns import PatternFormat
+from keeper.pipeline import Pipeline
+from keeper.rules.judge import Judge
+from keeper.rules.rule import Rule
+from keeper.settings import NodeSettings, Settings
+
+KEEPER = "keeper"  # the subject that is keeper itself
+
+
+def subjects(settings: Settings) -> list[Subject]:
+    """Everything that is watched, keeper itself last."""
+    found = [node_subject(node) for node in settings.nodes]
+    found += [Subject(log.name, "log", sources=frozenset({"log"})) for log in settings.logs]
+    found += [Subject(e.name, "endpoint", sources=frozenset({"endpoint"})) for e in settings.endpoints]
+    found.append(Subject(KEEPER, "keeper", role=settings.keeper.role))
+    return found
+
+
+def node_subject(node: NodeSettings) -> Subject:
+    sources = {"log"} if node.log else set()
+    if node.api:
+        sources |= {"api", "details"}
+    if node.reference_apis:
+        sources.add("reference")
+    return Subject(
+        node.name,
+        "node",
+        role=node.role,
+        producers=frozenset(node.producer),
+        sources=frozenset(sources),
+        references=len(node.reference_apis),
+    )
+
+
+def forms(settings: Settings) -> dict[str, Format]:
+    """The format of each subject's log, by its name."""
+    made: dict[str, Format] = {node.name: NodeosFormat() for node in settings.nodes if node.log}
+    made.update({log.name: PatternFormat(log.patterns) for log in settings.logs})
+    return made
+
+
+def rules_for(subject: Subject, rules: Mapping[str, Rule]) -> list[Rule]:
+    """The rules that judge this subject, in the order of their table."""
+    return [
+        rule
+        for rule in rules.values()
+        if rule.enabled and subject.kind in rule.kinds and (not rule.subjects or subject.name in rule.subjects)
+    ]
+
+
+def pipeline(
+    subject: Subject,
+    settings: Settings,
+    form: Format | None,
+    alerts: Mapping[tuple[str, str], Alert],
+    silenced: Silenced,
+    now: float,
+    memory: Memory | None = None,
+) -> Pipeline:
+    """One subject's pipeline. `alerts` are the ones an earlier keeper left, by (rule, subject); `memory` is what is
+    kept over a reload."""
+    grace = next((n.window_grace for n in settings.nodes if n.name == subject.name), 1.0)
+    bounds = Bounds(settings.keeper.ring_events, settings.keeper.ring_bytes)
+    if memory is None:
+        memory = Memory(subject, bounds, grace, now)
+    rules = rules_for(subject, settings.rules)
+    own = {rule.name: alerts.get((rule.name, subject.name)) or Alert(rule.name, subject.name) for rule in rules}
+    return Pipeline(memory, Judge(memory, rules, now), Alarms(rules, own, silenced), form)

@@ -1,0 +1,123 @@
+"""`keeper replay`: last night's log through the rules, in seconds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from keeper.commands.parse import chunks_of
+from keeper.config import load
+from keeper.core.lines import LineSplitter
+from keeper.errors import KeeperError
+from keeper.replay import Moment, Replay
+from keeper.runtime.clock import Clock, iso
+from keeper.settings import NodeSettings, Settings
+
+MARKS = {"failing": "-", "ok": "+", "unknown": "?", "FIRING": "!", "RESOLVED": "="}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--config", type=Path, required=True, help="the configuration whose rules judge")
+    parser.add_argument("logs", nargs="+", type=Path, metavar="LOG", help="logs of one node; plain, .gz or .xz")
+    parser.add_argument("--node", help="which [node:NAME] the logs are of (default: the first)")
+    parser.add_argument("--role", choices=("A", "B", "C", "F"), help="judge as if the node had this role")
+    parser.add_argument("--alerts", action="store_true", help="print only alerts, no verdicts")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, the summary last")
+    parser.epilog = (
+        "Several logs are put in order by their first dated line. Nothing is sent and nothing is stored.\n"
+        "Only what the log tells is judged; rules that need the API stay silent.\n\n"
+        "example: keeper replay -c config.ini --role B /var/log/nodeos.log.1.gz /var/log/nodeos.log"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    node = chosen(settings, args.node, args.role)
+    replay = Replay(settings, node)
+    clock = Clock()
+    began = clock.now()
+    counts: dict[str, int] = {}
+    for path in in_order(args.logs):
+        for data in complete(path):
+            show(replay.feed(data, path.stat().st_mtime), args, counts)
+    show(replay.finish(), args, counts)
+    summary(replay, args, counts, clock.now() - began)
+    return 0
+
+
+def chosen(settings: Settings, name: str | None, role: str | None) -> NodeSettings:
+    """The node the logs are of, in the role it is to be judged in."""
+    if not settings.nodes:
+        raise KeeperError("the configuration has no [node]; replay judges a node's log")
+    found = next((n for n in settings.nodes if name in (None, n.name)), None)
+    if found is None:
+        raise KeeperError(f"there is no [node:{name}]; known are {', '.join(n.name for n in settings.nodes)}")
+    return found if role is None else _with_role(found, role)
+
+
+def _with_role(node: NodeSettings, role: str) -> NodeSettings:
+    return NodeSettings(**{**node.__dict__, "role": role})
+
+
+def in_order(logs: list[Path]) -> list[Path]:
+    """The logs by the time of their first dated line; those without one by their modification time."""
+    return logs if len(logs) == 1 else sorted(logs, key=_first_at)
+
+
+def _first_at(path: Path) -> float:
+    probe = LineSplitter()
+    from keeper.formats.nodeos import NodeosFormat  # noqa: PLC0415  # only needed for several logs
+
+    form = NodeosFormat()
+    for data in chunks_of(path):
+        events = form.parse(probe.feed(data), path.stat().st_mtime).events
+        if events:
+            return events[0].at
+    return path.stat().st_mtime
+
+
+def complete(path: Path) -> Iterable[bytes]:
+    """Chunks of complete lines; the file's last line counts even without its newline."""
+    splitter = LineSplitter()
+    for data in chunks_of(path):
+        if lines := splitter.feed(data):
+            yield lines
+    if rest := splitter.flush():
+        yield rest
+
+
+def show(moments: Iterable[Moment], args: argparse.Namespace, counts: dict[str, int]) -> None:
+    for moment in moments:
+        counts[moment.kind] = counts.get(moment.kind, 0) + 1
+        if args.alerts and not moment.kind.isupper():
+            continue
+        if args.json:
+            print(json.dumps({**moment._asdict(), "at": iso(moment.at)}))
+        else:
+            mark = MARKS.get(moment.kind, " ")
+            print(f"{iso(moment.at)[:-5]}Z {mark} {moment.kind:<8} {moment.rule:<18} {moment.text}")
+
+
+def summary(replay: Replay, args: argparse.Namespace, counts: dict[str, int], seconds: float) -> None:
+    """Say how much was read, and loudly if little of it was understood."""
+    share = replay.recognized / replay.lines if replay.lines else 0.0
+    if args.json:
+        span = [None if at is None else iso(at) for at in (replay.first_at, replay.last_at)]
+        told = {"lines": replay.lines, "recognized": replay.recognized, "events": replay.events, "from": span[0]}
+        print(json.dumps({"summary": {**told, "to": span[1], "seconds": round(seconds, 3), "moments": counts}}))
+        return
+    if replay.first_at is None or replay.last_at is None:
+        print(
+            f"{replay.lines:,} lines, none of them says anything to keeper; try `keeper parse nodeos`", file=sys.stderr
+        )
+        return
+    span_text = f"{iso(replay.first_at)[:-5]}Z to {iso(replay.last_at)[:-5]}Z"
+    fired = counts.get("FIRING", 0)
+    print(
+        f"{replay.lines:,} lines, {share:.1%} recognised, {replay.events:,} events, {span_text}; "
+        f"{fired} alert{'' if fired == 1 else 's'} fired; {seconds:.1f} s",
+        file=sys.stderr,
+    )
