@@ -51,7 +51,7 @@ class Held(NamedTuple):
     at: float
     reason: str | None
     number: int | None
-    text: str
+    message: bytes
     certain: bool
 
 
@@ -163,9 +163,7 @@ def _generated(at: float, message: bytes) -> Outcome:
     if not found or slot is None:
         return None
     lib = int(found[7]) if found[7] else None
-    return BlockProduced(
-        at, int(found[3]), (found[2] or b"").decode(), slot, found[1].decode(), lib, int(found[6])
-    )
+    return BlockProduced(at, int(found[3]), (found[2] or b"").decode(), slot, found[1].decode(), lib, int(found[6]))
 
 
 def _pushed(at: float, message: bytes) -> Outcome:
@@ -310,16 +308,16 @@ def _coded(at: float, message: bytes) -> Outcome:
     found = _CODE.match(message)
     if not found:
         return None
-    return Held(at, _REJECTING.get(found[1]), None, text_of(message), True)
+    return Held(at, _REJECTING.get(found[1]), None, message, True)
 
 
 def _exception(at: float, message: bytes) -> Outcome:
     """`Exception on block 396092424: 3030001 unlinkable_block_exception: ...` and its relatives."""
     found = _WITH_NUMBER.match(message)
     if not found:
-        return Held(at, None, None, text_of(message), True)
+        return Held(at, None, None, message, True)
     named = _NAMED.search(message, 0, 1024)
-    return Held(at, _REJECTING.get(named[1], "invalid") if named else "invalid", int(found[1]), text_of(message), True)
+    return Held(at, _REJECTING.get(named[1], "invalid") if named else "invalid", int(found[1]), message, True)
 
 
 _FAILED_TO_LINK = re.compile(rb"Pushing block to fork database that failed to link: [0-9a-f]{64}, " + NUMBER + rb"$")
@@ -349,7 +347,7 @@ def _peer_rejected(at: float, message: bytes) -> Outcome:
     if not found or (found[1] == b"block" and b" not accepted" not in message[:512]):
         return None
     unlinkable = found[1].startswith(b"unlinkable") or _BAD_UNLINKABLE.match(message)
-    return Held(at, "unlinkable" if unlinkable else "invalid", int(found[2]), text_of(message), True)
+    return Held(at, "unlinkable" if unlinkable else "invalid", int(found[2]), message, True)
 
 
 # `["name - id" - 3 1.2.3.4:9876] ` (Leap 3.1 on) or `["name - id" 1.2.3.4:9876]` (1.0.4 on)
@@ -358,6 +356,8 @@ _PEER_END = re.compile(rb'"(?: - \d{1,10})? [^\s"\]]{1,256}:\d{1,5}\]')
 
 
 def _peer(at: float, message: bytes) -> Outcome:
+    if b"block" not in message:  # every reader of BY_PEER wants it; most chatter has none
+        return None
     found = _PEER.match(message)
     if not found:
         return None
@@ -404,7 +404,11 @@ def _promoting(at: float, message: bytes) -> Outcome:
     return ScheduleProposed(at, int(found[1]), names)
 
 
-_DISK = (b"Space usage warning: ", b"Shutting down, file system exceeded threshold", b"Gracefully shutting down, exceeded")
+_DISK = (
+    b"Space usage warning: ",
+    b"Shutting down, file system exceeded threshold",
+    b"Gracefully shutting down, exceeded file system",
+)
 _MEMORY = (
     b"Database has reached an unsafe level of usage",
     b"database memory exhausted",
@@ -432,7 +436,7 @@ _FAILURES = (
 
 
 def _failure(at: float, message: bytes) -> Outcome:
-    return Held(at, None, None, text_of(message), True) if message.startswith(_FAILURES) else None
+    return Held(at, None, None, message, True) if message.startswith(_FAILURES) else None
 
 
 BY_PEER: Mapping[bytes, Reader] = {
@@ -502,7 +506,7 @@ def read_message(at: float, level: bytes, message: bytes, reader: Reader | None)
     """Return what a message says: an event, an error waiting for its details, or None for chatter."""
     outcome = reader(at, message) if reader else None
     if outcome is None and level in ERROR_LEVELS:
-        return Held(at, None, None, text_of(message), False)
+        return Held(at, None, None, message, False)
     return outcome
 
 
@@ -514,23 +518,19 @@ _DOUBLE_CONFIRM_ASSERTION = re.compile(
 _BLOCK_ID = re.compile(r'(?:unlinkable block |\{"id":")([0-9a-f]{8})[0-9a-f]{56}\b')
 
 
-def finish(held: Held, detail: tuple[str, ...]) -> Event | None:
-    """Turn a held error into its event, now that its lines are complete. None if it was no exception after all."""
-    if not held.certain and not detail:
-        return None
+def finish(held: Held, detail: tuple[str, ...]) -> Event:
+    """Turn a held error into its event, now that its lines are complete."""
     reason = held.reason
-    if reason is None and held.text.endswith(" assert_exception: Assert Exception") and detail:
+    text = text_of(held.message)
+    if reason is None and held.message.endswith(b" assert_exception: Assert Exception") and detail:
         if _UNLINKABLE_ASSERTION.match(detail[0]):
             reason = "unlinkable"
         elif _DOUBLE_CONFIRM_ASSERTION.match(detail[0]):
             reason = "double_confirm"
     if reason is None:
-        return LogException(held.at, held.text, detail)
+        return LogException(held.at, text, detail)
     number = held.number
-    for line in () if number is not None else detail:
-        found = _BLOCK_ID.search(line)
-        if found:
-            number = int(found[1], 16)  # a block's id begins with its number
-            break
-    text = f"{held.text}; {detail[0]}" if detail else held.text
-    return BlockRejected(held.at, reason, number, text)
+    if number is None:
+        ids = filter(None, map(_BLOCK_ID.search, detail))
+        number = next((int(found[1], 16) for found in ids), None)  # a block's id begins with its number
+    return BlockRejected(held.at, reason, number, f"{text}; {detail[0]}" if detail else text)

@@ -2,12 +2,12 @@
 
 Three generations of prefix (fc's console appender):
 
-    2131500ms thread-0   producer_plugin.cpp:239   block_production_loo ] message     Dawn 2 to 1.0.10: ms in the UTC hour
-    2018-09-08T06:48:34.516 thread-0   producer_plugin.cpp:330   on_incoming_block ] message             1.1 to 1.3
-    info  2024-09-27T03:44:56.027 nodeos    controller.cpp:3637   log_applied ] message                  1.4 to Spring 1.2
+    2131500ms thread-0   producer_plugin.cpp:239   block_production_loo ] message    Dawn 2 to 1.0.10: ms of the UTC hour
+    2018-09-08T06:48:34.516 thread-0   producer_plugin.cpp:330   on_incoming_block ] message    1.1 to 1.3
+    info  2024-09-27T03:44:56.027 nodeos    controller.cpp:3637   log_applied ] message         1.4 to Spring 1.2
 
-The thread may be blank, columns may have collapsed. Nothing is read out of thread, file, line and method: they change at
-nearly every release.
+The thread may be blank, columns may have collapsed. Nothing is read out of thread, file, line and method: they change
+at nearly every release.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import floor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-# Every quantifier is bounded and PREFIX_BYTES limits what is looked at, so a hostile line costs no more than its length.
+# Every quantifier is bounded and PREFIX_BYTES limits what is looked at: a hostile line costs no more than its length.
 PREFIX_BYTES = 1024
 # What stands between the time and the `]`.
 COLUMNS = rb" {1,64}(?:\S{1,64} {1,64})?[\w./-]{1,128}:\d{1,9} {1,64}\S{1,64} {1,64}"
@@ -49,17 +49,18 @@ _WRAPPERS = (
 )
 _BORDER = b"\xe2\x94\x82"
 _JSON_FILE = re.compile(rb'\{"log":("[^"\\]*+(?:\\.[^"\\]*+)*+")')
+MEMO_SIZE = 4096
 WRAPPERS_DEEP = 4  # journald around compose around <6> is three
 
 
 class Prefix(NamedTuple):
-    """A line's own prefix. Either `hour_ms` (milliseconds into an unnamed UTC hour) or `at` (epoch seconds) is set.
+    """A line's own prefix. `at` is None where the clock had no date: `hour_ms` are milliseconds of some UTC hour.
 
     `level` is empty before 1.4, `message` are the bytes after the columns.
     """
 
     at: float | None
-    hour_ms: int | None
+    hour_ms: int
     level: bytes
     message: bytes
 
@@ -72,22 +73,24 @@ class Unwrapped(NamedTuple):
     ended: bool
 
 
-class Memo(dict[bytes, float]):
-    """Remembers what a text was converted to; forgets everything at `limit` entries, so it cannot grow.
+T = TypeVar("T")
+
+
+class Memo(dict[bytes, T]):
+    """Remembers what a text was converted to; forgets everything at MEMO_SIZE entries, so that nobody can make it grow.
 
     The conversion raises ValueError on what it does not take.
     """
 
-    __slots__ = ("_convert", "_limit")
+    __slots__ = ("_convert",)
 
-    def __init__(self, convert: Callable[[bytes], float], limit: int = 4096) -> None:
+    def __init__(self, convert: Callable[[bytes], T]) -> None:
         super().__init__()
         self._convert = convert
-        self._limit = limit
 
-    def __missing__(self, text: bytes) -> float:
+    def __missing__(self, text: bytes) -> T:
         value = self._convert(text)
-        if len(self) >= self._limit:
+        if len(self) >= MEMO_SIZE:
             self.clear()
         self[text] = value
         return value
@@ -120,7 +123,7 @@ def without_control(data: bytes) -> bytes:
     return data
 
 
-def read_prefix(line: bytes, minutes: Memo) -> Prefix | None:
+def read_prefix(line: bytes, minutes: Memo[float]) -> Prefix | None:
     """Read the prefix of an unwrapped line, None if there is none or its time is impossible."""
     found = _PREFIX.match(line, 0, PREFIX_BYTES)
     if found is None:
@@ -133,7 +136,7 @@ def read_prefix(line: bytes, minutes: Memo) -> Prefix | None:
         at = minutes[day_minute] + float(second)
     except ValueError:
         return None
-    return tuple.__new__(Prefix, (at, None, level or b"", message))  # a third of what Prefix(...) costs
+    return tuple.__new__(Prefix, (at, 0, level or b"", message))  # a third of what Prefix(...) costs
 
 
 def unwrap(line: bytes) -> Unwrapped | None:
@@ -176,7 +179,7 @@ class HourClock:
         self._offset: float | None = None
 
     def date(self, hour_ms: int, seen: float, logged_near: float | None) -> float:
-        """Return epoch seconds. `hour_ms` runs from 0 to 3,599,999. `logged_near` is the time the line's own content names, if it names one."""
+        """Return epoch seconds. `logged_near` is the time the line's own content names, if it names one."""
         if logged_near is not None:
             at = _nearest(hour_ms, logged_near)
             if abs(at - logged_near) <= self.NEAR:
