@@ -67,6 +67,18 @@ def test_a_question_is_asked_on_its_grid() -> None:
     assert server.connections == 1
 
 
+def test_a_wait_that_ends_early_does_not_ask_twice() -> None:
+    """A question asked a moment before its tick has been asked at that tick."""
+    hands = Hands(stop=4.5)
+
+    def wait(seconds: float) -> bool:
+        return hands.wait(max(0.0, seconds - 0.001))
+
+    with Loopback(always(answer("true"))) as server:
+        Poll("n/x", (question(server.url()),), hands.now).run(hands.emit, wait)
+    assert [at for at, _ in hands.events()] == [0.0, 0.999, 1.999, 2.999, 3.999]
+
+
 def test_missed_ticks_are_left_out() -> None:
     """An answer that takes 3.4 s costs three questions; the next comes on the grid, and there is no burst."""
     hands = Hands(stop=7.0)
