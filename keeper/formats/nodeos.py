@@ -24,10 +24,10 @@ from keeper.formats.nodeos_messages import (
     MAX_DETAIL,
     MAX_TEXT,
     Held,
+    Reader,
     block_time,
     finish,
     latency_of,
-    read_message,
     reader_of,
 )
 from keeper.formats.nodeos_prefix import (
@@ -64,7 +64,7 @@ class NodeosFormat:
         self._console_end: bytes | None = None
         self._console_bytes = 0
         self._mid_line = False
-        self._last_at: float | None = None
+        self._last_at: float | None = None  # of the last line that meant something
 
     def parse(self, data: bytes, seen: float) -> Parsed:
         text = without_control(data)
@@ -73,7 +73,7 @@ class NodeosFormat:
         reading = _Reading(seen)
         for block in _blocks(text):
             try:
-                reading.runs, rest = self._skim.received(block)
+                reading.runs, rest = self._skim.blocks(block)
             except ValueError:
                 self._lines(block, reading)
                 continue
@@ -120,8 +120,12 @@ class NodeosFormat:
             self._lines(pieces[0], reading)
         rest = iter(pieces[1:])
         for hour_ms, level, day, second, message, first, other, gap in zip(*[rest] * width, strict=True):
-            at = self._minutes[day] + float(second) if day else self._date(int(hour_ms), message, reading)
-            self._message(at, level or b"", message, (first, other or b""), reading)
+            reader = reader_of(first, other or b"")
+            if reader is not None or level in ERROR_LEVELS:
+                at = self._minutes[day] + float(second) if day else self._date(int(hour_ms), message, reading)
+                self._message(at, level or b"", message, reader, reading)
+            else:
+                self._chatter(message, reading)
             if gap:
                 self._lines(gap, reading)
         return None
@@ -140,9 +144,14 @@ class NodeosFormat:
         elif prefix is None:
             self._goes_on(line, reading)
         else:
-            words = [*prefix.message.split(b" ", 2), b""]
-            at = self._date(prefix.hour_ms, prefix.message, reading) if prefix.at is None else prefix.at
-            self._message(at, prefix.level, prefix.message, (words[0], words[1]), reading)
+            message = prefix.message
+            words = [*message.split(b" ", 2), b""]
+            reader = reader_of(words[0], words[1])
+            if reader is not None or prefix.level in ERROR_LEVELS:
+                at = self._date(prefix.hour_ms, message, reading) if prefix.at is None else prefix.at
+                self._message(at, prefix.level, message, reader, reading)
+            else:
+                self._chatter(message, reading)
 
     def _unwrapped(self, line: bytes) -> tuple[bytes, Prefix | None]:
         """Return the line without its wrappers and, unless it is a piece from the middle of a line, its prefix."""
@@ -157,19 +166,23 @@ class NodeosFormat:
             self._mid_line = self._mid_line or not inner.ended
         return line, None if piece else read_prefix(line, self._minutes)
 
-    def _message(self, at: float, level: bytes, message: bytes, words: tuple[bytes, bytes], reading: _Reading) -> None:
+    def _chatter(self, message: bytes, reading: _Reading) -> None:
+        """Read a prefixed line that says nothing of interest."""
         if self._held is not None:
             self._close(reading)
         self._going_on = 0
-        self._last_at = at
         reading.lines += 1
         reading.recognized += 1
-        reader = reader_of(*words)
-        if reader is None and level not in ERROR_LEVELS:
-            if _CONSOLE in message:
-                self._open_console(message)
-            return
-        outcome = read_message(at, level, message, reader)
+        if _CONSOLE in message:
+            self._open_console(message)
+
+    def _message(self, at: float, level: bytes, message: bytes, reader: Reader | None, reading: _Reading) -> None:
+        """Read a prefixed line that may be an event or, because of its level, the first of several lines."""
+        self._chatter(message, reading)
+        self._last_at = at
+        outcome = reader(at, message) if reader else None
+        if outcome is None and level in ERROR_LEVELS:
+            outcome = Held(at, None, None, message, False)
         if isinstance(outcome, Held):
             self._held = outcome
         elif outcome is not None:

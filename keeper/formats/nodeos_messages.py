@@ -502,14 +502,6 @@ def reader_of(first: bytes, second: bytes) -> Reader | None:
     return reader
 
 
-def read_message(at: float, level: bytes, message: bytes, reader: Reader | None) -> Outcome:
-    """Return what a message says: an event, an error waiting for its details, or None for chatter."""
-    outcome = reader(at, message) if reader else None
-    if outcome is None and level in ERROR_LEVELS:
-        return Held(at, None, None, message, False)
-    return outcome
-
-
 # What an assertion's second line says (Dawn 4 and 1.0 have no exception of its own for these).
 _UNLINKABLE_ASSERTION = re.compile(r"prior != by_id_idx\.end\(\): unlinkable block$")
 _DOUBLE_CONFIRM_ASSERTION = re.compile(

@@ -2,7 +2,7 @@
 
 Three generations of prefix (fc's console appender):
 
-    2131500ms thread-0   producer_plugin.cpp:239   block_production_loo ] message    Dawn 2 to 1.0.10: ms of the UTC hour
+    2131500ms thread-0   producer_plugin.cpp:239   block_production_loo ] message   Dawn 2 to 1.0.10: ms of the UTC hour
     2018-09-08T06:48:34.516 thread-0   producer_plugin.cpp:330   on_incoming_block ] message    1.1 to 1.3
     info  2024-09-27T03:44:56.027 nodeos    controller.cpp:3637   log_applied ] message         1.4 to Spring 1.2
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from math import floor
 from typing import NamedTuple, TypeVar
 
@@ -73,10 +73,11 @@ class Unwrapped(NamedTuple):
     ended: bool
 
 
-T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
-class Memo(dict[bytes, T]):
+class Memo(dict[K, V]):
     """Remembers what a text was converted to; forgets everything at MEMO_SIZE entries, so that nobody can make it grow.
 
     The conversion raises ValueError on what it does not take.
@@ -84,11 +85,11 @@ class Memo(dict[bytes, T]):
 
     __slots__ = ("_convert",)
 
-    def __init__(self, convert: Callable[[bytes], T]) -> None:
+    def __init__(self, convert: Callable[[K], V]) -> None:
         super().__init__()
         self._convert = convert
 
-    def __missing__(self, text: bytes) -> T:
+    def __missing__(self, text: K) -> V:
         value = self._convert(text)
         if len(self) >= MEMO_SIZE:
             self.clear()
@@ -104,7 +105,7 @@ def minute(text: bytes) -> float:
     """Convert `2026-11-20T20:19` (UTC) to epoch seconds."""
     if not _MINUTE.fullmatch(text):
         raise ValueError(f"not a minute: {text!r}")
-    return datetime.fromisoformat(text.decode("ascii")).replace(tzinfo=UTC).timestamp()
+    return datetime.fromisoformat(text.decode("ascii") + "+00:00").timestamp()
 
 
 def seconds(text: bytes) -> float:
@@ -123,7 +124,7 @@ def without_control(data: bytes) -> bytes:
     return data
 
 
-def read_prefix(line: bytes, minutes: Memo[float]) -> Prefix | None:
+def read_prefix(line: bytes, minutes: Memo[bytes, float]) -> Prefix | None:
     """Read the prefix of an unwrapped line, None if there is none or its time is impossible."""
     found = _PREFIX.match(line, 0, PREFIX_BYTES)
     if found is None:
