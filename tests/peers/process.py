@@ -103,6 +103,11 @@ class Program:
         self.kill()
 
 
-def run(argv: Sequence[str], stdin: str = "", deadline: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; the caller judges `returncode`, `stdout` and `stderr`."""
-    return subprocess.run(argv, input=stdin, text=True, capture_output=True, timeout=deadline, check=False)
+def run(
+    argv: Sequence[str], stdin: str = "", deadline: float = 60.0, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; the caller judges `returncode`, `stdout` and `stderr`. `env` is added to ours."""
+    environment = None if env is None else {**os.environ, **env}
+    return subprocess.run(
+        argv, input=stdin, text=True, capture_output=True, timeout=deadline, check=False, env=environment
+    )

@@ -53,5 +53,4 @@ def test_a_skip_fails_where_skips_are_forbidden(body: str, tmp_path: Path, monke
     monkeypatch.delenv("KEEPER_FORBID_SKIPS", raising=False)
     assert outcome(path).startswith("1 skipped")
     monkeypatch.setenv("KEEPER_FORBID_SKIPS", "1")
-    assert "skipped" not in outcome(path)
-    assert "1 failed" in outcome(path) or "1 error" in outcome(path)
+    assert outcome(path).startswith(("1 failed in", "1 error in"))
