@@ -34,7 +34,7 @@ class LineSplitter:
         if self._held:
             # With bytes dropped the held ones fill max_line: joined to the newline alone they are cut below.
             start = data.index(b"\n") if self._dropped else 0
-            lines = bytes(self._held) + data[start:end]
+            lines = b"".join((self._held, memoryview(data)[start:end]))  # one copy
             self._held.clear()
             self._dropped = 0
         else:

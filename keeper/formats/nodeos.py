@@ -251,10 +251,11 @@ class _Reading:
 
 def _blocks(text: bytes) -> Iterator[bytes]:
     """Cut into pieces of about BLOCK_BYTES in which each line is *preceded* by a newline."""
-    if text:
-        text = b"\n" + text.removesuffix(b"\n")
-    start = 0
-    while start < len(text):
-        end = text.find(b"\n", start + BLOCK_BYTES)
-        yield text[start : end if end >= 0 else len(text)]
-        start = end if end >= 0 else len(text)
+    last = len(text) - text.endswith(b"\n")
+    end = -1
+    while end < last and text:
+        start = end
+        end = text.find(b"\n", start + BLOCK_BYTES, last)
+        if end < 0:
+            end = last
+        yield text[start:end] if start >= 0 else b"\n" + text[:end]
