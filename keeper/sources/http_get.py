@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
 from keeper import __version__
@@ -52,11 +53,10 @@ class Http:
 
     def __init__(self, now: Now, ca_file: str = "") -> None:
         self._now = now
-        self._verify: bool | str = ca_file or True
         self._budget = Budget(now)
         # The adapter without a Session: a Session would read the environment, remember cookies of strangers, and read
         # the whole body of a redirect, unbounded and decompressed.
-        self._adapter = BudgetAdapter(self._budget)
+        self._adapter = BudgetAdapter(self._budget, ca_file or DEFAULT_CA_BUNDLE_PATH)
 
     def get(self, url: str, timeout: float, max_bytes: int = DEFAULT_MAX_BYTES) -> HttpAnswer:
         """Ask once, all within `timeout` seconds but for the look-up of the host name.
@@ -85,7 +85,7 @@ class Http:
     def _exchange(self, url: str, max_bytes: int) -> tuple[int, bytes]:
         request = requests.Request("GET", url, headers=HEADERS).prepare()
         left = self._budget.seconds_left()
-        response = self._adapter.send(request, stream=True, timeout=(left, left), verify=self._verify)
+        response = self._adapter.send(request, stream=True, timeout=(left, left))
         try:
             _check_headers(response, url)
             self._budget.allow(WIRE_BYTES_PER_BYTE * max_bytes + MAX_HEADER_BYTES)

@@ -76,9 +76,14 @@ def test_a_certificate_for_another_name_is_refused(certificates: dict[str, Path]
         assert reason.startswith("its TLS certificate is not valid: IP address mismatch")
 
 
-def test_a_missing_file_of_certificates_is_a_reason() -> None:
-    """A `ca_file` that is not there fails each request, and nothing else."""
-    assert "the request failed" in failure(Http(NOW, "/nowhere/ca.pem"), "https://127.0.0.1:1/")
+def test_a_bad_file_of_certificates_is_a_reason(tmp_path: Path) -> None:
+    """A `ca_file` that is not there, or is something else, fails each request with its name, and nothing else."""
+    odd = tmp_path / "odd.pem"
+    odd.write_text("no certificate")
+    for path in ("/nowhere/ca.pem", str(odd)):
+        assert failure(Http(NOW, path), "https://127.0.0.1:1/").startswith(
+            f"the trusted certificates in {path} cannot be read: "
+        )
 
 
 def test_a_server_without_tls(http: Http) -> None:
