@@ -23,7 +23,7 @@ setup(
         "google-re2>=1.1",  # refuses or survives the patterns that make `re` hang
         "inotify-simple>=2.0",
         "prometheus-client>=0.20",
-        "requests>=2.31",
+        "requests>=2.32.2",  # the first whose adapters let a connection be made our way
         "sh>=2.0",
         "tenacity>=8.2",
         "waitress>=3.0",

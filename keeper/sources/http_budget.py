@@ -88,13 +88,11 @@ class BudgetAdapter(HTTPAdapter):
         cert: str | tuple[str, str] | None = None,
     ) -> ConnectionPool:
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        assert isinstance(pool, HTTPConnectionPool)  # noqa: S101 - the one kind of pool there is; HTTPS derives from it
-        kind: partial[HTTPConnection]
+        # urllib3 only ever calls ConnectionCls, so that a partial class is good enough for it, if not for mypy.
         if isinstance(pool, HTTPSConnectionPool):
-            kind = partial(_HTTPSConnection, self._budget, ssl_context=self._trust())
-        else:
-            kind = partial(_HTTPConnection, self._budget)
-        pool.ConnectionCls = kind  # type: ignore[assignment]  # urllib3 only ever calls it
+            pool.ConnectionCls = partial(_HTTPSConnection, self._budget, ssl_context=self._trust())  # type: ignore[assignment]
+        elif isinstance(pool, HTTPConnectionPool):
+            pool.ConnectionCls = partial(_HTTPConnection, self._budget)  # type: ignore[assignment]
         return pool
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
