@@ -24,6 +24,8 @@ from keeper.runtime.pending import Pending
 from keeper.runtime.records import Entry, Records, read_beside
 from keeper.runtime.schema import create, is_empty, open_existing, open_writer
 
+__all__ = ["FILE", "Entry", "Store"]
+
 FILE = "keeper.db"
 JOURNAL_ENTRIES = 100_000
 PRUNED_AT_ONCE = 1000  # entries: a journal that got a lower bound shrinks over many commits, none of them long
@@ -120,7 +122,7 @@ class Store(Records):
         self.failing_since = None
         return True
 
-    def silences(self) -> Sequence[Silence]:
+    def silences_now(self) -> Sequence[Silence]:
         """The silences not over. Reads them only when another process has written since the last time."""
         try:
             version: tuple[int] = self._db.execute("PRAGMA data_version").fetchone()

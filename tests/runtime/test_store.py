@@ -191,13 +191,13 @@ def test_reading_where_no_keeper_ran(tmp_path: Path) -> None:
 
 def test_a_silence_is_seen_by_the_running_keeper(path: Path, store: Store) -> None:
     """Another process adds and ends it; keeper reads the table only when something was written."""
-    assert store.silences() == []
+    assert store.silences_now() == []
     number = add_silence(path, Silence(0, NOW, NOW + 3600, "new \udcff disks", "anna", subject="bp1"), NOW)
-    assert store.silences() == [Silence(number, NOW, NOW + 3600, "new ? disks", "anna", None, "bp1")]
-    assert store.silences() is store.silences()
+    assert store.silences_now() == [Silence(number, NOW, NOW + 3600, "new ? disks", "anna", None, "bp1")]
+    assert store.silences_now() is store.silences_now()
     assert end_silence(path, number, NOW)
     assert not end_silence(path, number, NOW)
-    assert store.silences() == []
+    assert store.silences_now() == []
     assert [(entry.kind, entry.text) for entry in store.history()] == [
         ("silence", "silence for every rule on bp1: new ? disks"),
         ("silence", f"silence {number} ended"),
@@ -233,7 +233,7 @@ def test_silences_and_commits_do_not_lose_each_other(path: Path, store: Store) -
     other.join()
     store.commit({"b": "1"}, [], [], [], [])
     assert store.positions() == {"a": str(count), "b": "1"} or store.failing_since is not None
-    assert len(store.silences()) == 50
+    assert len(store.silences_now()) == 50
 
 
 def test_the_log_of_writes_is_kept_short(path: Path, store: Store) -> None:

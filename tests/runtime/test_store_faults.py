@@ -257,13 +257,13 @@ def test_a_start_on_a_full_disk(small_disk: Path, wall: Hand) -> None:
     assert store.positions() == {"a": "1"}
     assert not store.commit({"a": "2"}, [], [], [], [])
     assert store.positions() == {"a": "1"}
-    assert store.silences() == []
+    assert store.silences_now() == []
     ballast.unlink()
     wall.time += 1
     assert store.commit({"b": "1"}, [], [], [], [])
     assert store.positions() == {"a": "2", "b": "1"}
     add_silence(path, Silence(0, 0.0, wall() + 60, "why", "who"), wall())
-    assert len(store.silences()) == 1
+    assert len(store.silences_now()) == 1
     store.close()
     with pytest.raises(StateError, match=r"database|full|disk"):
         fill(small_disk)
