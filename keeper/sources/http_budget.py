@@ -90,7 +90,7 @@ class BudgetAdapter(HTTPAdapter):
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         # urllib3 only ever calls ConnectionCls, so that a partial class is good enough for it, if not for mypy.
         if isinstance(pool, HTTPSConnectionPool):
-            pool.ConnectionCls = partial(_HTTPSConnection, self._budget, ssl_context=self._trust())  # type: ignore[assignment]
+            pool.ConnectionCls = partial(_HTTPSConnection, self._budget, self._trust())  # type: ignore[assignment]
         elif isinstance(pool, HTTPConnectionPool):
             pool.ConnectionCls = partial(_HTTPConnection, self._budget)  # type: ignore[assignment]
         return pool
@@ -148,7 +148,9 @@ class _HTTPConnection(_Budgeted):
 
 
 class _HTTPSConnection(_Budgeted, HTTPSConnection):
-    pass
+    def __init__(self, budget: Budget, trust: ssl.SSLContext, *args: Any, **kwargs: Any) -> None:
+        # Some versions of requests bring a context of their own; it must not win.
+        super().__init__(budget, *args, **(kwargs | {"ssl_context": trust}))
 
 
 class _Response(http.client.HTTPResponse):
