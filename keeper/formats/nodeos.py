@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from keeper.core.batch import Parsed
 from keeper.core.event import Event
@@ -52,9 +52,13 @@ _BARE = (b"APPBASE: Warning: ", _TERMINATE, b"error from daemon in stream: ")
 
 
 class NodeosFormat:
-    """Reads one node's log. Keeps an open exception, an open console block, the hour, and bounded memos of texts."""
+    """Reads one node's log. Keeps an open exception, an open console block, the hour, and bounded memos of texts.
 
-    def __init__(self) -> None:
+    `unrecognized` is shown every line that was not recognised, without its wrappers.
+    """
+
+    def __init__(self, unrecognized: Callable[[bytes], object] = len) -> None:
+        self._unrecognized = unrecognized
         self._minutes = Memo(minute)
         self._skim = Skim(self._minutes)
         self._hours = HourClock()
@@ -198,6 +202,7 @@ class NodeosFormat:
                 at = reading.seen if self._last_at is None else self._last_at
                 self._held = Held(at, None, None, line, True)
         elif self._going_on >= CONTINUATION_LIMIT:
+            self._unrecognized(line)
             return
         else:
             self._going_on += 1
