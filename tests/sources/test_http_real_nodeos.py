@@ -20,7 +20,7 @@ from keeper.sources.http_health import (
 )
 from tests.peers import free_port
 from tests.peers.ask import get_json, post_json
-from tests.peers.nodeos import Nodeos
+from tests.peers.nodeos import STALE, Nodeos
 from tests.sources.test_http_health import Running
 
 NOW = Clock().now
@@ -37,7 +37,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodeos]:
         stack.callback(node.stop)
         stack.callback(peer.stop)
         peer.start()
-        node.start(stale=True)
+        node.start(STALE)
         yield node
 
 
@@ -116,5 +116,5 @@ def test_a_node_that_is_killed(node: Nodeos) -> None:
         until(running, InfoAnswer, 10)
         node.stop()
         until(running, AnswerFailed, 10, reason="connection refused")
-        node.start(stale=True)
+        node.start(STALE)
         until(running, InfoAnswer, 30)
