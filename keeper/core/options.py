@@ -199,5 +199,6 @@ def options_of(settings: type) -> list[Option]:
         if "read" in declared.metadata:
             given = declared.metadata["key"] or declared.name
             default = declared.metadata["default"] if declared.default is not MISSING else None
-            found.append(Option(given, declared.name, declared.metadata["read"], default, declared.metadata["meaning"]))
+            read, meaning, hidden = (declared.metadata[key] for key in ("read", "meaning", "secret"))
+            found.append(Option(given, declared.name, read, default, meaning, hidden))
     return found
