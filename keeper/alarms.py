@@ -29,6 +29,7 @@ class Alarms:
             rule.name: Policy(severity=rule.severity, for_=rule.for_, recover=rule.recover) for rule in rules
         }
         self._verdicts: dict[str, Verdict] = {}
+        self._changed: set[str] = set()
 
     def judged(self, judged: Judged, changed: bool) -> list[Transition]:
         """A rule answered: everything due before is stepped first, then, if its state changed, all alerts."""
@@ -49,6 +50,12 @@ class Alarms:
         """Step everything now: a silence began or ended."""
         return self.until(now) + self._step(now)
 
+    def changed(self) -> list[Alert]:
+        """The alerts that are not what they were when this was asked last: what the database does not know yet."""
+        changed = [self.alerts[name] for name in sorted(self._changed)]
+        self._changed.clear()
+        return changed
+
     def explained(self, rule: str) -> str | None:
         """The failing rule that explains this one: it fails now, or its alert has not been resolved yet."""
         for cause in self._rules[rule].after:
@@ -67,7 +74,9 @@ class Alarms:
             stepped, transition = step(
                 alert, verdict, now, policy, self.explained(name), self.silenced(alert.subject, name, now)
             )
-            self.alerts[name] = stepped
+            if stepped is not alert:
+                self.alerts[name] = stepped
+                self._changed.add(name)
             if transition is not None:
                 transitions.append(transition)
             soonest = min(soonest, max(due(stepped, now, policy), now + 0.001))

@@ -31,5 +31,5 @@ class SendError(KeeperError):
         self.retry_after = retry_after
 
 
-class Rejected(KeeperError):
+class Rejected(KeeperError):  # noqa: N818  # it is an answer, and reads as one where it is caught
     """The receiver refused it and always will: do not try again."""

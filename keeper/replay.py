@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from keeper.build import node_subject, pipeline
 from keeper.core.alert import Transition
+from keeper.core.event import Event
 from keeper.core.format import Format
 from keeper.formats.nodeos import NodeosFormat
-from keeper.pipeline import Taken
+from keeper.pipeline import Pipeline, Taken
 from keeper.rules.judge import Judged
 from keeper.settings import NodeSettings, Settings
 
@@ -33,8 +34,9 @@ class Replay:
     def __init__(self, settings: Settings, node: NodeSettings, form: Format | None = None) -> None:
         self._form = form or NodeosFormat()
         subject = replace(node_subject(node), sources=frozenset({"log"}))
-        self._pipeline = pipeline(subject, settings, None, {}, lambda _s, _r, _now: None, 0.0)
-        self._started = False
+        # The pipeline begins to live with the first dated line, not in 1970: there is nothing to judge before.
+        self._begin = lambda at: pipeline(subject, settings, None, {}, lambda _s, _r, _now: None, at)
+        self._pipeline: Pipeline | None = None
         self.lines = 0
         self.recognized = 0
         self.events = 0
@@ -54,17 +56,16 @@ class Replay:
 
     def verdicts(self) -> dict[str, Judged]:
         """What every rule says at the end."""
-        return self._pipeline.judge.judged
+        return self._pipeline.judge.judged if self._pipeline else {}
 
-    def _take(self, events: list) -> Iterator[Moment]:  # type: ignore[type-arg]
+    def _take(self, events: list[Event]) -> Iterator[Moment]:
         if not events:
             return
-        memory = self._pipeline.memory
-        if not self._started:
-            self._started = True
+        if self._pipeline is None:
             self.first_at = events[0].at
-            memory.sees("log", self.first_at)
-            memory.sees("log", FOREVER_SEEN)
+            self._pipeline = self._begin(self.first_at)
+            self._pipeline.memory.sees("log", self.first_at)
+            self._pipeline.memory.sees("log", FOREVER_SEEN)
         self.events += len(events)
         self.last_at = max(self.last_at or 0.0, events[-1].at)
         yield from moments(self._pipeline.advance(events, self.last_at))

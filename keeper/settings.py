@@ -56,6 +56,12 @@ def read_name(value: str) -> str:
     return value
 
 
+def choice_or_empty(value: str, words: tuple[str, ...]) -> str:
+    if value and value not in words:
+        raise ValueError(f"{value!r} is not one of {', '.join(words)}")
+    return value
+
+
 @dataclass(frozen=True, kw_only=True)
 class KeeperSettings:
     """[keeper]"""
@@ -153,12 +159,6 @@ class Settings:
     rules: Mapping[str, Rule]
     alertmanager: AlertmanagerSettings | None
     webhooks: tuple[WebhookSettings, ...]
-
-
-def choice_or_empty(value: str, words: tuple[str, ...]) -> str:
-    if value and value not in words:
-        raise ValueError(f"{value!r} is not one of {', '.join(words)}")
-    return value
 
 
 SECTIONS: dict[str, Any] = {

@@ -72,7 +72,7 @@ def read_url(text: str) -> str:
 
 def shown_url(text: str) -> str:
     """The address without user, password and query, fit for logs, labels and pages."""
-    bare = re.sub(r"^(\w+://)[^/@]*@", r"\1", text)
+    bare = re.sub(r"^(\w+://)[^/?#]*@", r"\1", text)
     return bare.split("?", 1)[0]
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from keeper.core.event import Event
 from keeper.core.memory import Memory, View
 from keeper.core.verdict import State, Verdict, unknown
 from keeper.rules.rule import Rule
 
-MOMENT = 0.001
+MOMENT = 0.001  # a deadline must never be due again at the moment it was answered
+FRESH = 1.0  # verdicts that hold no longer than this are asked again to keep their number fresh
 
 
 class Judged(NamedTuple):
@@ -27,7 +27,8 @@ class Judged(NamedTuple):
 
 
 class Judge:
-    """The verdicts on one subject. `due` is when the next of them must be asked for again."""
+    """The verdicts on one subject. `due` is when the next of them must be asked for again, `now` the time they were brought
+    to (None: nothing was asked yet), `wakes` the kinds of events some rule listens to."""
 
     def __init__(self, memory: Memory, rules: Sequence[Rule], now: float) -> None:
         self.memory = memory
@@ -35,51 +36,54 @@ class Judge:
             rule.name: Judged(rule, memory.subject.name, unknown("not judged yet", until=now), now) for rule in rules
         }
         self.due = now
+        self.now: float | None = None
         self.wakes = frozenset(kind for rule in rules for kind in rule.wakes)
+        self._until = dict.fromkeys(self.judged, now)
+        self._listeners = {kind: [rule.name for rule in rules if kind in rule.wakes] for kind in self.wakes}
+        self._turns = memory.turns
 
     def wake(self, kinds: Iterable[type]) -> None:
         """An event of these kinds arrived: ask the rules that listen to them at the next `ask`."""
-        woken = set(kinds)
-        for name, judged in self.judged.items():
-            if not woken.isdisjoint(judged.rule.wakes):
-                self.judged[name] = judged._replace(verdict=judged.verdict._replace(until=0.0))
-                self.due = 0.0
+        for kind in kinds:
+            for name in self._listeners.get(kind, ()):
+                self._until[name] = self.due = 0.0
 
     def wake_all(self) -> None:
-        for name, judged in self.judged.items():
-            self.judged[name] = judged._replace(verdict=judged.verdict._replace(until=0.0))
+        self._until = dict.fromkeys(self._until, 0.0)
         self.due = 0.0
 
-    def ask(self, now: float) -> list[Judged]:
-        """Ask every rule whose verdict no longer holds; return those whose state or reason is new."""
+    def heed(self) -> None:
+        """Ask every rule at the next `ask` if something happened that no event tells: see `Memory.turns`."""
+        if self.memory.turns != self._turns:
+            self._turns = self.memory.turns
+            self.wake_all()
+
+    def ask(self, now: float, pause: float = MOMENT) -> list[Judged]:
+        """Ask every rule whose verdict no longer holds; return those whose state or reason is new.
+
+        Verdicts that want to be asked again soon, just to stay fresh, are left alone for `pause` seconds.
+        """
+        self.now = now
         if now < self.due:
             return []
         view = View(self.memory, now)
         distrust = self.memory.distrust_until if self.memory.subject.kind != "keeper" else 0.0
         changed: list[Judged] = []
-        due = float("inf")
-        for name, judged in self.judged.items():
-            if judged.verdict.until > now:
-                due = min(due, judged.verdict.until)
+        for name, until in self._until.items():
+            if until > now:
                 continue
+            before = self.judged[name]
             if now < distrust:
                 verdict = unknown(self.memory.distrust_reason, until=distrust)
             else:
-                verdict = judged.rule.judge(view)
-            # At least a moment ahead: a deadline must never be due again at the moment it was answered.
-            verdict = verdict._replace(until=max(verdict.until, now + MOMENT))
-            since = judged.since if verdict.state is judged.verdict.state else now
-            fresh = Judged(judged.rule, judged.subject, verdict, since)
-            self.judged[name] = fresh
-            due = min(due, verdict.until)
-            if verdict.state is not judged.verdict.state or verdict.reason != judged.verdict.reason:
+                verdict = before.rule.judge(view)
+            self._until[name] = max(verdict.until, now + (pause if verdict.until <= now + FRESH else MOMENT))
+            since = before.since if verdict.state is before.verdict.state else now
+            self.judged[name] = fresh = Judged(before.rule, before.subject, verdict, since)
+            if verdict.state is not before.verdict.state or verdict.reason != before.verdict.reason:
                 changed.append(fresh)
-        self.due = due
+        self.due = min(self._until.values(), default=float("inf"))
         return changed
 
     def failing(self) -> frozenset[str]:
         return frozenset(name for name, judged in self.judged.items() if judged.verdict.state is State.FAILING)
-
-
-def waking(events: Iterable[Event]) -> set[type]:
-    return {type(event) for event in events}

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from keeper.core.memory import View
 from keeper.core.options import duration
-from keeper.core.verdict import Verdict, failing, ok, unknown
+from keeper.core.verdict import Verdict, failing, ok
+from keeper.rules.looks import FRESH, log_look, standstill, stands_until
+from keeper.rules.phrases import span
 from keeper.rules.rule import Rule
 
 
@@ -21,15 +23,14 @@ class LogSilent(Rule):
     window: float = duration("20s", "how long the log may be silent", minimum=1)
 
     def judge(self, view: View) -> Verdict:
-        sight = view.sight("log")
-        if sight is None:
-            return unknown("no log is configured")
-        if blind := sight.blind(view.now):
-            return unknown(f"the log cannot be seen: {blind}", until=view.now + 1)
+        look = log_look(view)
+        if isinstance(look, Verdict):
+            return look
         last = view.memory.last_line_at
-        since = sight.known_from if last is None else last
-        silent = sight.known_until - since
+        since = look.flat_from if last is None else last
+        silent = standstill([look], since)
         if silent < self.window:
-            return ok("lines arrive", silent, until=max(since + self.window, view.now + 0.25))
-        said = "ever since keeper looks" if last is None else f"for {silent:.0f} s"
-        return failing(f"the log has had no line {said}", silent, until=view.now + 1)
+            return ok("lines arrive", silent, until=stands_until([look], since, self.window, view.now))
+        if last is None:
+            return failing(f"the log has had no line since keeper looks, for {span(silent)}", silent, view.now + FRESH)
+        return failing(f"the log has had no line for {span(silent)}", silent, until=view.now + FRESH)

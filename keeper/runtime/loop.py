@@ -120,7 +120,7 @@ class Loop:
             self._transitions(name, pipeline.alarms.restep(self._turned.now))
 
     def journal(self, kind: str, subject: str, text: str) -> None:
-        self._turned.entries.append(Entry(self._turned.now, kind, subject, text, None))
+        self._turned.entries.append(Entry(self._turned.now, kind, subject, text))
 
     def _take(self, posted: Posted, now: float) -> None:
         pipeline = self.pipelines.get(posted.subject)
@@ -130,7 +130,7 @@ class Loop:
         self._say(posted, pipeline)
         taken = pipeline.take(item, posted.source, now, self.drift)
         self.measure.item(posted.subject, posted.source, item, now)
-        if isinstance(item, Chunk):
+        if isinstance(item, Chunk | Lost) and item.position is not None:
             self._turned.positions[item.source] = item.position
         self._note(posted.subject, posted.source, taken, now)
 
@@ -164,13 +164,13 @@ class Loop:
             level, "subject=%s rule=%s state=%s reason=%r", judged.subject, rule, verdict.state.value, verdict.reason
         )
         text = f"{rule} is {verdict.state.value}: {verdict.reason}"
-        self._turned.entries.append(Entry(judged.since, "verdict", judged.subject, text, None))
+        self._turned.entries.append(Entry(judged.since, "verdict", judged.subject, text))
 
     def _transitions(self, name: str, transitions: list[Transition]) -> None:
         for transition in transitions:
             log.warning("subject=%s alert=%s state=%s", name, transition.rule, transition.kind)
             text = f"{transition.rule}: {transition.alert.reason}"
-            self._turned.entries.append(Entry(transition.at, transition.kind, name, text, None))
+            self._turned.entries.append(Entry(transition.at, transition.kind, name, text))
         self._turned.transitions.extend(transitions)
 
     def _suspect_self(self, now: float, timeout: float) -> None:

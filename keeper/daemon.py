@@ -1,0 +1,259 @@
+"""The composition root: settings become objects and threads here, and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from random import SystemRandom
+from types import FrameType
+
+from prometheus_client import CollectorRegistry
+
+from keeper import __version__
+from keeper.announce import Announcer
+from keeper.build import forms, pipeline, subjects
+from keeper.config import load
+from keeper.core.alert import wake
+from keeper.core.event import StateFailed
+from keeper.core.silence import silencing
+from keeper.errors import ConfigError
+from keeper.metrics import Metrics
+from keeper.pipeline import Pipeline
+from keeper.runtime.clock import Clock, iso
+from keeper.runtime.inbox import Inbox
+from keeper.runtime.loop import HEARTBEAT, Limits, Loop, Turned
+from keeper.runtime.measure import Measure
+from keeper.runtime.publish import Publisher
+from keeper.runtime.serve import Pages, Server
+from keeper.runtime.store import FILE, Entry, Store
+from keeper.runtime.systemd import ServiceManager
+from keeper.runtime.watch import Thread
+from keeper.settings import Settings
+from keeper.sources import Wanted, sources_of_endpoint, sources_of_log, sources_of_node
+
+log = logging.getLogger("keeper")
+
+SAVE_EVERY = 1.0  # seconds until positions are stored when no alert is
+STOP_WITHIN = 4.0  # seconds the threads get to end; systemd and the operator are promised 5
+HEALTHY_WITHIN = 5.0  # seconds without a turn of the loop before /-/healthy says so
+
+
+class Daemon:
+    """One running keeper. Made from checked settings; `run` returns its exit code."""
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        self.path = path
+        self.settings = settings
+        self.clock = Clock()
+        self.started = self.clock.now()
+        self.random = SystemRandom()
+        self.store = Store.open(Path(settings.keeper.state_dir) / FILE, self.clock.now)
+        self.metrics = Metrics(CollectorRegistry())
+        self.measure = Measure(self.metrics)
+        self.publisher = Publisher(settings.keeper.name, settings.keeper.role, self.started)
+        self.publisher.journal.extend(self.store.history(limit=self.publisher.journal.maxlen or 0))
+        self.inbox = Inbox(lambda subject: self.metrics.inbox_dropped.labels(subject).inc())
+        limits = Limits(settings.keeper.late, settings.keeper.clock_jump)
+        self.loop = Loop(self.clock, self.inbox, limits, self.measure, self.settle)
+        pages = Pages(self.metrics.registry, lambda: self.publisher.status, self.late, self.not_ready)
+        self.server = Server(settings.keeper.listen, pages)
+        self.service = ServiceManager(os.environ)
+        self.announcer = Announcer(settings, self.clock, self.started, self.inbox.call, self.store, self.random)
+        self.sources: dict[tuple[str, str, str], Thread] = {}
+        self.stopping = False
+        self.failed: str | None = None
+        self._silences: tuple[object, ...] = ()
+        self._positions: dict[str, str] = {}
+        self._saved_at = 0.0
+        self._levels_at = 0.0
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Watch until SIGTERM or SIGINT. 0 after an orderly stop, 1 when a thread failed."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        self.metrics.build.info({"version": __version__})
+        self.metrics.started.set(self.started)
+        self.metrics.reload_ok.set(1)
+        self.metrics.reload_at.set(self.started)
+        self.adopt(self.settings)
+        server = Thread("server", lambda _wait: self.server.run(), self._on_failed)
+        server.start()
+        self.announcer.start(self._on_failed)
+        log.info("keeper=%s state=started version=%s listen=%s", self.name, __version__, self.server.address)
+        self.loop.journal("start", "keeper", f"keeper {__version__} started as {self.name}")
+        self.service.say(f"READY=1\nSTATUS=watching {len(self.loop.pipelines) - 1} subjects")
+        try:
+            self.loop.run(lambda _seconds: self.stopping)
+        finally:
+            self._close()
+        return 1 if self.failed else 0
+
+    @property
+    def name(self) -> str:
+        return self.settings.keeper.name
+
+    def _close(self) -> None:
+        """Stop everything within STOP_WITHIN seconds; what was read but not stored is read again at the next start."""
+        self.service.say("STOPPING=1")
+        until = self.clock.now() + STOP_WITHIN
+        for thread in self.sources.values():
+            thread.stop()
+        self.announcer.stop()
+        self.inbox.close()
+        self.server.close()
+        for thread in self.sources.values():
+            thread.join(max(until - self.clock.now(), 0.0))
+        self.announcer.join(max(until - self.clock.now(), 0.0))
+        end = Entry(self.clock.now(), "stop", "keeper", f"keeper stopped{f': {self.failed} failed' if self.failed else ''}")
+        self.store.commit(self._positions, [], [], self.announcer.delivered(), [end])
+        self.store.close()
+        log.info("keeper=%s state=stopped", self.name)
+
+    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
+        self.stopping = True
+        self.inbox.call(lambda: log.info("signal=%s state=stopping", signal.Signals(number).name))
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self.inbox.call(self.reload)
+
+    def _on_failed(self, thread: str) -> None:
+        self.failed = thread
+        self.stopping = True
+        self.inbox.call(lambda: None)
+
+    # -- configuration ---------------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Take the configuration file anew; a bad one is refused with its reasons and the old one stays."""
+        self.service.say("RELOADING=1")
+        try:
+            settings = load(self.path)
+            fixed = ("listen", "state_dir", "name")
+            moved = [n for n in fixed if getattr(settings.keeper, n) != getattr(self.settings.keeper, n)]
+            if moved:
+                raise ConfigError([f"[keeper] {name} cannot change while keeper runs; restart it" for name in moved])
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("config=refused problem=%r", problem)
+            self.loop.journal("reload", "keeper", f"configuration refused: {error.problems[0]}")
+            self.metrics.reload_ok.set(0)
+        else:
+            self.settings = settings
+            self.adopt(settings)
+            self.announcer.adopt(settings, self._on_failed)
+            self.metrics.reload_ok.set(1)
+            self.metrics.reload_at.set(self.clock.now())
+            log.info("config=taken")
+            self.loop.journal("reload", "keeper", "configuration taken")
+        self.service.say("READY=1")
+
+    def adopt(self, settings: Settings) -> None:
+        """Watch what the settings name. What a subject remembers, and sources whose settings are the same, stay."""
+        now = self.clock.now()
+        last_seen = self.store.last_seen()
+        stored = {
+            (alert.rule, alert.subject): wake(alert, now if last_seen is None else last_seen, now)
+            for alert in self.store.alerts()
+        }
+        made = forms(settings)
+        pipelines: list[Pipeline] = []
+        for subject in subjects(settings):
+            old = self.loop.pipelines.get(subject.name)
+            kept = old if old is not None and old.memory.subject == subject else None
+            alerts = {(a.rule, a.subject): a for a in kept.alarms.alerts.values()} if kept else stored
+            form = kept.form if kept and subject.kind == "node" else made.get(subject.name)
+            memory = kept.memory if kept else None
+            pipelines.append(pipeline(subject, settings, form, alerts, self.silenced, now, memory))
+        self.loop.adopt(pipelines)
+        self.announcer.retire({(rule, p.name) for p in pipelines for rule in p.alarms.alerts}, stored.values(), now)
+        self._run_sources(settings)
+
+    def _run_sources(self, settings: Settings) -> None:
+        positions = {**self.store.positions(), **self._positions}
+        wanted = {(one.subject, one.kind, one.identity): one for one in self._wanted(settings, positions)}
+        for key in [key for key in self.sources if key not in wanted]:
+            self.sources.pop(key).stop()
+        for key, one in wanted.items():
+            if key not in self.sources:
+                source = one.make()
+                emit = self.inbox.poster(one.subject, one.kind)
+                thread = Thread(source.name, lambda wait, s=source, e=emit: s.run(e, wait), self._on_failed)  # type: ignore[misc]
+                self.sources[key] = thread
+                thread.start()
+
+    def _wanted(self, settings: Settings, positions: Mapping[str, str]) -> list[Wanted]:
+        now = self.clock.now
+        wanted = [one for node in settings.nodes for one in sources_of_node(node, positions, now, self.random)]
+        wanted += [one for other in settings.logs for one in sources_of_log(other, positions, now)]
+        wanted += [one for endpoint in settings.endpoints for one in sources_of_endpoint(endpoint, now)]
+        return wanted
+
+    def silenced(self, subject: str, rule: str, now: float) -> str | None:
+        silence = silencing(self.store.silences_now(), rule, subject, now + self.clock.drift())
+        return f"{silence.why} (until {iso(silence.until)[:16]}Z)" if silence else None
+
+    # -- every turn of the loop ------------------------------------------------------------------------------------
+
+    def settle(self, turned: Turned) -> None:
+        """Store what a turn led to together with the positions behind it, then tell the world."""
+        now = turned.now
+        self._positions.update(turned.positions)
+        self.publisher.journal.extend(turned.entries)
+        owed = self.announcer.owed(turned.transitions, self.loop.pipelines)
+        delivered = self.announcer.delivered()
+        if turned.transitions or delivered or turned.entries or now - self._saved_at >= SAVE_EVERY:
+            self._save(turned, owed, delivered, now)
+        self.announcer.put(owed)
+        if turned.transitions or now - self._levels_at >= HEARTBEAT:
+            self._levels_at = now
+            self._look_at_silences()
+            self.announcer.level(self.loop.pipelines.values(), now)
+            self._publish(now)
+            self.service.say("WATCHDOG=1")
+
+    def _save(self, turned: Turned, owed: list, delivered: list, now: float) -> None:  # type: ignore[type-arg]
+        alerts = [alert for pipeline in self.loop.pipelines.values() for alert in pipeline.alarms.changed()]
+        well = self.store.commit(self._positions, alerts, owed, delivered, turned.entries)
+        self._positions = {}
+        self._saved_at = now
+        self.metrics.state_writable.set(well)
+        if not well:
+            failed = StateFailed(now, self.store.last_error)
+            self.inbox.call(lambda: self.loop.tell(failed))
+
+    def _look_at_silences(self) -> None:
+        now = self.clock.now() + self.clock.drift()
+        active = tuple(s for s in self.store.silences_now() if s.since <= now < s.until)
+        if active != self._silences:
+            self._silences = active
+            self.inbox.call(self.loop.restep)
+
+    def _publish(self, now: float) -> None:
+        m = self.metrics
+        self.measure.levels(self.loop.pipelines.values(), now)
+        m.loop_last.set(now)
+        m.inbox_length.set(len(self.inbox))
+        m.silences.set(len(self._silences))
+        self.announcer.measure(m)
+        troubles = []
+        if self.store.failing_since is not None:
+            troubles.append(f"the state database cannot be written since {iso(self.store.failing_since)[:19]}: "
+                            f"{self.store.last_error}")
+        silences = [s for s in self.store.silences_now() if s in self._silences]
+        self.publisher.publish(now, self.loop.pipelines.values(), silences, self.announcer.targets(), troubles)
+
+    # -- what the server asks --------------------------------------------------------------------------------------
+
+    def late(self) -> str | None:
+        """Why keeper is not healthy: its own loop has not turned for too long."""
+        silent = self.clock.now() - self.loop.last_turn
+        return f"the loop has not turned for {silent:.1f} s" if silent > HEALTHY_WITHIN else None
+
+    def not_ready(self) -> str | None:
+        return None if self._levels_at else "the first turn of the loop is not done yet"
