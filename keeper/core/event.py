@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeAlias
 
 
 class BlockProduced(NamedTuple):
-    """This node signed a block. `slot_time` is the block's own time; `id` as printed, 8 to 16 hex digits."""
+    """This node signed a block. `slot_time` is the block's own time; `id` as printed, 8 to 16 hex digits,
+    empty where none is printed (Dawn 2)."""
 
     at: float
     number: int

@@ -32,23 +32,24 @@ PREFIX = (
 
 _PREFIX = re.compile(PREFIX)
 _ANSI = re.compile(rb"\x1b\[[0-9;]{0,16}[A-Za-z]")
-_SYSTEMD_LEVEL = re.compile(rb"<[0-7]>")
-_WRAPPERS = (
-    _SYSTEMD_LEVEL,
-    # journald's short form, where the host may be empty; syslog
-    re.compile(rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S{1,255} | )?[^\s:\[]{1,64}(?:\[\d{1,10}\])?: "),
-    # journalctl -o short-iso, rsyslog's own default
-    re.compile(
-        rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d) \S{1,255} [^\s:\[]{1,64}(?:\[\d{1,10}\])?: "
-    ),
-    re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) "),  # docker logs -t
-    re.compile(rb"\d{1,4}\|[\w.-]{1,64} +\| "),  # pm2
-    re.compile(rb"[\w./-]{1,64} {1,64}\| "),  # docker compose
-    re.compile(rb"[\w./-]{1,200}\.(?:txt|log|err|out):"),  # grep
-    re.compile(rb"\xe2\x94\x82 {0,64}"),  # the border of a tmux pane
+_WRAPPER = re.compile(
+    b"|".join(
+        (
+            rb"<[0-7]>",  # systemd's level, which journald eats
+            # journald's short form, where the host may be empty; syslog
+            rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S{1,255} | )?[^\s:\[]{1,64}(?:\[\d{1,10}\])?: ",
+            # docker logs -t; with host and identifier journalctl -o short-iso and rsyslog's own default
+            rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d) "
+            rb"(?:\S{1,255} [^\s:\[]{1,64}(?:\[\d{1,10}\])?: )?",
+            rb"\d{1,4}\|[\w.-]{1,64} {1,64}\| ",  # pm2
+            rb"[\w./-]{1,64} {1,64}\| ",  # docker compose
+            rb"[\w./-]{1,200}\.(?:txt|log|err|out):",  # grep
+            rb"\xe2\x94\x82 {0,64}",  # the border of a tmux pane
+        )
+    )
 )
 _BORDER = b"\xe2\x94\x82"
-_JSON_FILE = re.compile(rb'\{"log":("[^"\\]*+(?:\\.[^"\\]*+)*+")')
+_JSON_FILE = re.compile(rb'\{"log": ?("[^"\\]*+(?:\\.[^"\\]*+)*+")')
 MEMO_SIZE = 4096
 WRAPPERS_DEEP = 4  # journald around compose around <6> is three
 
@@ -142,7 +143,7 @@ def read_prefix(line: bytes, minutes: Memo[bytes, float]) -> Prefix | None:
 
 def unwrap(line: bytes) -> Unwrapped | None:
     """Strip one wrapper from the beginning of a line, None if it has none."""
-    if line.startswith(b'{"log":"'):
+    if line.startswith(b'{"log":'):
         found = _JSON_FILE.match(line)
         if found is None:
             return None
@@ -152,14 +153,13 @@ def unwrap(line: bytes) -> Unwrapped | None:
             return None
         inner = without_control(str(text).encode("utf-8", "replace"))
         return Unwrapped(inner.rstrip(b"\n"), inner.endswith(b"\n"))
-    for wrapper in _WRAPPERS:
-        found = wrapper.match(line, 0, PREFIX_BYTES)
-        if found is not None:
-            rest = line[found.end() :]
-            if line.startswith(_BORDER):
-                rest = rest.rstrip(b" ").removesuffix(_BORDER).rstrip(b" ")
-            return Unwrapped(rest, True)
-    return None
+    found = _WRAPPER.match(line, 0, PREFIX_BYTES)
+    if found is None:
+        return None
+    rest = line[found.end() :]
+    if found[0].startswith(_BORDER):
+        rest = rest.rstrip(b" ").removesuffix(_BORDER).rstrip(b" ")
+    return Unwrapped(rest, True)
 
 
 class HourClock:
