@@ -13,6 +13,8 @@ import hypothesis
 import pytest
 
 from tests.peers.alertmanager import Alertmanager
+from tests.peers.chain import kept_chain
+from tests.peers.network import PRODUCERS, Network
 from tests.peers.prometheus import Prometheus
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -83,3 +85,23 @@ def new_prometheus(tmp_path: Path) -> Iterator[Callable[..., Prometheus]]:
             return prometheus
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def testnet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A real Antelope network (tests/peers/network.py), one for the whole run, as the last test left it.
+
+    The first run of a checkout makes the chain in a minute and keeps it in pytest's cache; later ones start in 4 s.
+    """
+    cache = request.config.cache
+    assert cache is not None
+    chain = kept_chain(cache.mkdir("antelope"), PRODUCERS)
+    with Network(tmp_path_factory.mktemp("testnet"), chain) as network:
+        yield network
+
+
+@pytest.fixture
+def fresh_testnet(testnet: Network) -> Network:
+    """The network, reset: all nodes running on the prepared chain, A producing, B and C paused. Takes 4 s."""
+    testnet.reset()
+    return testnet

@@ -1,4 +1,4 @@
-"""A real Antelope network on one machine: a chain prepared once, copied to five nodes, and ours among them.
+"""A real Antelope network on one machine: five nodes on one chain, and ours among them.
 
     net    produces as bpa, bpb, bpc and bpd: everybody else
     A      produces as eosstore: ours
@@ -6,104 +6,32 @@
     F      follows, without a producer
 
 Five producers make a round of 30 s (12 blocks of half a second each). Without ours the other four are enough
-for irreversibility; without `net` nobody is.
+for irreversibility; without `net` nobody is. Each node has all others as peers. A node that cannot reach a peer
+at its own start tries again every 30 s.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.peers import free_ports, require
-from tests.peers.antelope import PUBLIC_KEY, Wallet, package
-from tests.peers.ask import eventually, post_json
-from tests.peers.nodeos import Nodeos
-from tests.peers.process import run
+from tests.peers import free_ports
+from tests.peers.antelope import Wallet
+from tests.peers.ask import eventually
+from tests.peers.chain import Chain
+from tests.peers.nodeos import PAUSED, STALE, Nodeos
 
 OURS = "eosstore"
-OTHERS = ("bpa", "bpb", "bpc", "bpd")
-
-# Digests of protocol features, as nodeos prints them at start.
-PREACTIVATE_FEATURE = "0ec7e080177b2c02b278d5088611686b49d739925a92d9bfcacd7fc6b74053bd"
-WTMSIG_BLOCK_SIGNATURES = "299dcb6af692324b899b39f16d5a530a33062804e41f09dc97e9f156b4476707"
-
-
-def prepare_chain(directory: Path, producers: Sequence[str] = (*OTHERS, OURS)) -> Path:
-    """Make a chain on which `producers` sign in turn and their blocks become irreversible; return its data directory.
-
-    Takes about 50 s: irreversibility of the first of their blocks needs blocks by four of five, twice.
-    """
-    http_port, p2p_port = free_ports(2)
-    node = Nodeos("first", directory, http_port, p2p_port, producers=("eosio", *producers))
-    wallet = Wallet(directory / "wallet")
-    try:
-        node.start(stale=True)
-        wallet.open()
-        _install_contract(node, wallet, directory / "contract")
-        _elect(node, wallet, producers)
-        node.stop()
-    finally:
-        wallet.close()
-        node.kill()
-    return node.data
-
-
-def _install_contract(node: Nodeos, wallet: Wallet, directory: Path) -> None:
-    url = node.http_url
-    post_json(
-        f"{url}/v1/producer/schedule_protocol_feature_activations",
-        {"protocol_features_to_activate": [PREACTIVATE_FEATURE]},
-    )
-    # The package's contract can activate features, which ours needs to be linked, but cannot set producers here.
-    first = package() / "tests/contracts/eosio.bios"
-    eventually(lambda: _try(wallet, url, "set", "contract", "eosio", str(first)), "a system contract")
-    wallet.push_action(url, "eosio", "activate", [WTMSIG_BLOCK_SIGNATURES], "eosio")
-    directory.mkdir(parents=True)
-    (directory / "schedule.wasm").write_bytes(_compiled(Path(__file__).with_name("schedule.wat")))
-    shutil.copy(first / "eosio.bios.abi", directory / "schedule.abi")
-    contract = ("set", "contract", "eosio", str(directory), "schedule.wasm", "schedule.abi")
-    eventually(lambda: _try(wallet, url, *contract), "the contract that sets producers")
-
-
-def _elect(node: Nodeos, wallet: Wallet, producers: Sequence[str]) -> None:
-    for producer in producers:
-        wallet.cleos(node.http_url, "create", "account", "eosio", producer, PUBLIC_KEY)
-    authority = ["block_signing_authority_v0", {"threshold": 1, "keys": [{"key": PUBLIC_KEY, "weight": 1}]}]
-    schedule = [{"producer_name": producer, "authority": authority} for producer in producers]
-    wallet.push_action(node.http_url, "eosio", "setprods", {"schedule": schedule}, "eosio@active")
-    eventually(
-        lambda: node.block(node.info()["last_irreversible_block_num"])["producer"] in producers,
-        "an irreversible block by a producer of the schedule",
-        24 * len(producers),
-        every=0.5,
-    )
-
-
-def _try(wallet: Wallet, url: str, *arguments: str) -> bool:
-    """One attempt of something that becomes possible a block or two later."""
-    try:
-        wallet.cleos(url, *arguments)
-    except AssertionError as error:
-        raise OSError(str(error)) from None
-    return True
-
-
-def _compiled(text: Path) -> bytes:
-    try:
-        import wasmtime  # noqa: PLC0415  only the tests with a real chain need it
-    except ImportError:
-        require(False, "the package wasmtime is not installed: the chain's contract cannot be compiled")
-    return bytes(wasmtime.wat2wasm(text.read_text()))
+PRODUCERS = ("bpa", "bpb", "bpc", "bpd", OURS)
 
 
 class Network:
     """The five nodes, by name in `nodes`. Faults are the nodes' own methods; `reset()` undoes all of them."""
 
-    def __init__(self, directory: Path, chain: Path, producers: Sequence[str] = (*OTHERS, OURS)) -> None:
+    def __init__(self, directory: Path, chain: Chain, producers: Sequence[str] = PRODUCERS) -> None:
         self._directory = directory
         self._chain = chain
         self._wallet = Wallet(directory / "wallet")
@@ -114,8 +42,8 @@ class Network:
         layout: dict[str, tuple[Sequence[str], Sequence[str]]] = {
             "net": (others, ()),
             "A": (ours, ()),
-            "B": (ours, ("--pause-on-startup",)),
-            "C": (ours, ("--pause-on-startup",)),
+            "B": (ours, (PAUSED,)),
+            "C": (ours, (PAUSED,)),
             "F": ((), ()),
         }
         p2p = dict(zip(layout, free_ports(len(layout)), strict=True))
@@ -141,14 +69,18 @@ class Network:
         return len(self.producers) * 12 * 0.5
 
     def start(self) -> None:
-        """Start all nodes from the prepared chain and wait until all follow its new blocks."""
+        """Start all nodes from the prepared chain and wait until all follow its new blocks: about 4 s."""
+        follower, leader = self.nodes["F"], self.nodes["net"]
         for node in self.nodes.values():
-            node.directory.mkdir(parents=True, exist_ok=True)
-            copied = run(["cp", "-a", "--sparse=always", str(self._chain), str(node.data)])
-            assert copied.returncode == 0, copied.stderr
-            node.start(stale=node.name == "net")
-        old = max(node.head() for node in self.nodes.values())
-        eventually(lambda: self.together(old), "all nodes to follow new blocks", 60, every=0.2)
+            node.take_chain(self._chain.ripe if node is follower else self._chain.young)
+        follower.start()
+        old = follower.head()
+        leader.start(STALE, PAUSED)
+        for name in "ABC":
+            self.nodes[name].start()
+        eventually(lambda: all(node.head() == old for node in self.nodes.values()), "all nodes to have the old chain")
+        leader.resume()
+        eventually(lambda: self.together(old), "all nodes to follow new blocks")
 
     def together(self, above: int = 0) -> bool:
         """True when every node's head is younger than 3 s and its number higher than `above`."""
@@ -157,8 +89,6 @@ class Network:
     def reset(self) -> None:
         """Back to the prepared chain, all nodes running, B and C paused. The logs go on in the same files."""
         self.close()
-        for node in self.nodes.values():
-            node.forget()
         self.start()
 
     def await_producers(self, names: Iterable[str], through: str = "F", deadline: float | None = None) -> None:

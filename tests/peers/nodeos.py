@@ -14,17 +14,20 @@ import requests
 
 from tests.peers.antelope import PRIVATE_KEY, PUBLIC_KEY, command, environment
 from tests.peers.ask import get_json, post_json
-from tests.peers.process import Program
+from tests.peers.process import Program, run
 
 # chain_plugin must come first: with producer_plugin first this build crashes at start.
 PLUGINS = ("chain", "http", "chain_api", "producer", "producer_api", "net", "net_api")
+
+STALE = "--enable-stale-production"
+PAUSED = "--pause-on-startup"
 
 
 class Nodeos:
     """One node process. Its log is a real file that grows over restarts; its data directory outlives `stop()`.
 
-    `options` are added to the command line at each start. A node that starts without `stale` produces once it
-    has seen a block of the present, like in real life; the first one of a dead chain must be started `stale`.
+    `options` are on its command line at each start. A node produces once it has seen a block of the present, like
+    in real life; the first one of a dead chain must be started with STALE.
     """
 
     def __init__(
@@ -56,8 +59,8 @@ class Nodeos:
     def running(self) -> bool:
         return self._program.running()
 
-    def start(self, stale: bool = False, deadline: float = 30.0) -> None:
-        """Start and wait until the API answers. After `kill()` the state is replayed from the block log."""
+    def start(self, *extra: str, deadline: float = 30.0) -> None:
+        """Start with `extra` options and wait until the API answers; after `kill()` replay the block log first."""
         configuration = self.directory / "config"
         configuration.mkdir(parents=True, exist_ok=True)
         (configuration / "config.ini").touch()
@@ -82,7 +85,7 @@ class Nodeos:
             "--eos-vm-oc-enable=none",
             "--eos-vm-oc-cache-size-mb=8",
             *self._options,
-            *(["--enable-stale-production"] if stale else []),
+            *extra,
             *(["--replay-blockchain"] if self._dirty else []),
         )
         self._program.start(lambda: self.info()["head_block_num"], deadline)
@@ -97,9 +100,12 @@ class Nodeos:
         self._dirty = self._dirty or self.running()
         self._program.kill()
 
-    def forget(self) -> None:
-        """Throw the chain away, with the node stopped; the log stays."""
+    def take_chain(self, data: Path) -> None:
+        """Throw the stopped node's chain away and give it a copy of another data directory; the log stays."""
         shutil.rmtree(self.data, ignore_errors=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        copied = run(["cp", "-a", "--sparse=always", str(data), str(self.data)])
+        assert copied.returncode == 0, copied.stderr
         self._dirty = False
 
     def sigstop(self) -> None:
@@ -109,9 +115,9 @@ class Nodeos:
     def sigcont(self) -> None:
         self._program.signal(signal.SIGCONT)
 
-    def restart(self, stale: bool = False) -> None:
+    def restart(self) -> None:
         self.stop()
-        self.start(stale)
+        self.start()
 
     def pause(self) -> None:
         """Stop producing, as the role switch of a standby does; the node keeps following the chain."""
