@@ -13,15 +13,16 @@ from types import FrameType
 from prometheus_client import CollectorRegistry
 
 from keeper import __version__
-from keeper.announce import Announcer
 from keeper.build import forms, pipeline, subjects
 from keeper.config import load
-from keeper.core.alert import wake
+from keeper.core.alert import Alert, retire, wake
 from keeper.core.event import StateFailed
+from keeper.core.notice import Owed, Receipt
 from keeper.core.silence import silencing
 from keeper.errors import ConfigError
 from keeper.metrics import Metrics
 from keeper.pipeline import Pipeline
+from keeper.runtime.announce import Announcer
 from keeper.runtime.clock import Clock, iso
 from keeper.runtime.inbox import Inbox
 from keeper.runtime.loop import HEARTBEAT, Limits, Loop, Turned
@@ -61,7 +62,14 @@ class Daemon:
         pages = Pages(self.metrics.registry, lambda: self.publisher.status, self.late, self.not_ready)
         self.server = Server(settings.keeper.listen, pages)
         self.service = ServiceManager(os.environ)
-        self.announcer = Announcer(settings, self.clock, self.started, self.inbox.call, self.store, self.random)
+        self.announcer = Announcer(
+            self.clock.now,
+            self.started,
+            self.inbox.call,
+            lambda kind, text: self.loop.journal(kind, "keeper", text),
+            self.store.outbox,
+            self.random,
+        )
         self.sources: dict[tuple[str, str, str], Thread] = {}
         self.stopping = False
         self.failed: str | None = None
@@ -84,7 +92,10 @@ class Daemon:
         self.adopt(self.settings)
         server = Thread("server", lambda _wait: self.server.run(), self._on_failed)
         server.start()
-        self.announcer.start(self._on_failed)
+        self.announcer.adopt(self.settings, self.server.address, self._on_failed)
+        for target, count in self.store.forget_targets(self.announcer.targets).items():
+            log.warning("target=%s state=unconfigured dropped=%d", target, count)
+            self.loop.journal("dropped", "keeper", f"{count} notices owed to {target}, which is no longer configured")
         log.info("keeper=%s state=started version=%s listen=%s", self.name, __version__, self.server.address)
         self.loop.journal("start", "keeper", f"keeper {__version__} started as {self.name}")
         self.service.say(f"READY=1\nSTATUS=watching {len(self.loop.pipelines) - 1} subjects")
@@ -110,7 +121,9 @@ class Daemon:
         for thread in self.sources.values():
             thread.join(max(until - self.clock.now(), 0.0))
         self.announcer.join(max(until - self.clock.now(), 0.0))
-        end = Entry(self.clock.now(), "stop", "keeper", f"keeper stopped{f': {self.failed} failed' if self.failed else ''}")
+        end = Entry(
+            self.clock.now(), "stop", "keeper", f"keeper stopped{f': {self.failed} failed' if self.failed else ''}"
+        )
         self.store.commit(self._positions, [], [], self.announcer.delivered(), [end])
         self.store.close()
         log.info("keeper=%s state=stopped", self.name)
@@ -146,7 +159,7 @@ class Daemon:
         else:
             self.settings = settings
             self.adopt(settings)
-            self.announcer.adopt(settings, self._on_failed)
+            self.announcer.adopt(settings, self.server.address, self._on_failed)
             self.metrics.reload_ok.set(1)
             self.metrics.reload_at.set(self.clock.now())
             log.info("config=taken")
@@ -170,9 +183,30 @@ class Daemon:
             form = kept.form if kept and subject.kind == "node" else made.get(subject.name)
             memory = kept.memory if kept else None
             pipelines.append(pipeline(subject, settings, form, alerts, self.silenced, now, memory))
+        self._retire(stored, pipelines, now)
         self.loop.adopt(pipelines)
-        self.announcer.retire({(rule, p.name) for p in pipelines for rule in p.alarms.alerts}, stored.values(), now)
         self._run_sources(settings)
+
+    def _retire(self, stored: Mapping[tuple[str, str], Alert], pipelines: list[Pipeline], now: float) -> None:
+        """End the alerts of rules and subjects that are no longer configured: nobody would ever resolve them.
+
+        Receivers are told where this keeper knows the alert's labels; elsewhere Alertmanager ends it by itself.
+        """
+        watched = {(rule, p.name) for p in pipelines for rule in p.alarms.alerts}
+        before = {
+            (rule, p.name): alert for p in self.loop.pipelines.values() for rule, alert in p.alarms.alerts.items()
+        }
+        ended: list[Alert] = []
+        owed: list[Owed] = []
+        for key, alert in {**stored, **before}.items():
+            if key not in watched:
+                after, transition = retire(alert, now, "it is no longer configured")
+                ended.append(after)
+                if transition is not None:
+                    self.loop.journal("resolved", alert.subject, f"{alert.rule}: it is no longer configured")
+                    owed += self.announcer.owed([transition], self.loop.pipelines) if key in before else []
+        self.store.commit({}, ended, owed, [], [])
+        self.announcer.put(owed)
 
     def _run_sources(self, settings: Settings) -> None:
         positions = {**self.store.positions(), **self._positions}
@@ -217,7 +251,7 @@ class Daemon:
             self._publish(now)
             self.service.say("WATCHDOG=1")
 
-    def _save(self, turned: Turned, owed: list, delivered: list, now: float) -> None:  # type: ignore[type-arg]
+    def _save(self, turned: Turned, owed: list[Owed], delivered: list[Receipt], now: float) -> None:
         alerts = [alert for pipeline in self.loop.pipelines.values() for alert in pipeline.alarms.changed()]
         well = self.store.commit(self._positions, alerts, owed, delivered, turned.entries)
         self._positions = {}
@@ -243,10 +277,12 @@ class Daemon:
         self.announcer.measure(m)
         troubles = []
         if self.store.failing_since is not None:
-            troubles.append(f"the state database cannot be written since {iso(self.store.failing_since)[:19]}: "
-                            f"{self.store.last_error}")
+            troubles.append(
+                f"the state database cannot be written since {iso(self.store.failing_since)[:19]}: "
+                f"{self.store.last_error}"
+            )
         silences = [s for s in self.store.silences_now() if s in self._silences]
-        self.publisher.publish(now, self.loop.pipelines.values(), silences, self.announcer.targets(), troubles)
+        self.publisher.publish(now, self.loop.pipelines.values(), silences, self.announcer.status(), troubles)
 
     # -- what the server asks --------------------------------------------------------------------------------------
 

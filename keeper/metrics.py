@@ -83,6 +83,7 @@ class Metrics:
         target = ["target"]
         self.pushes = Counter("keeper_alert_pushes", "Deliveries that were accepted.", target, registry=r)
         self.push_failures = Counter("keeper_alert_push_failures", "Deliveries that failed.", target, registry=r)
+        self.push_refused = Counter("keeper_alert_refused", "Notices a receiver will never take.", target, registry=r)
         self.push_dropped = Counter("keeper_alert_dropped", "Notices dropped from a full outbox.", target, registry=r)
         self.push_queue = Gauge("keeper_alert_queue_length", "Notices waiting for delivery.", target, registry=r)
         self.push_last = Gauge(

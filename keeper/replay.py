@@ -33,9 +33,8 @@ class Replay:
 
     def __init__(self, settings: Settings, node: NodeSettings, form: Format | None = None) -> None:
         self._form = form or NodeosFormat()
-        subject = replace(node_subject(node), sources=frozenset({"log"}))
-        # The pipeline begins to live with the first dated line, not in 1970: there is nothing to judge before.
-        self._begin = lambda at: pipeline(subject, settings, None, {}, lambda _s, _r, _now: None, at)
+        self._subject = replace(node_subject(node), sources=frozenset({"log"}))
+        self._settings = settings
         self._pipeline: Pipeline | None = None
         self.lines = 0
         self.recognized = 0
@@ -63,7 +62,8 @@ class Replay:
             return
         if self._pipeline is None:
             self.first_at = events[0].at
-            self._pipeline = self._begin(self.first_at)
+            # It begins to live with the first dated line, not in 1970: there is nothing to judge before.
+            self._pipeline = pipeline(self._subject, self._settings, None, {}, lambda _s, _r, _now: None, self.first_at)
             self._pipeline.memory.sees("log", self.first_at)
             self._pipeline.memory.sees("log", FOREVER_SEEN)
         self.events += len(events)

@@ -11,12 +11,11 @@ from keeper import __version__
 from keeper.build import forms, pipeline, subjects
 from keeper.config import parse
 from keeper.metrics import Metrics
-from keeper.replay import Moment
 from keeper.runtime.clock import Clock, iso
 from keeper.runtime.inbox import Inbox
 from keeper.runtime.loop import Limits, Loop, Turned
 from keeper.runtime.measure import Measure
-from keeper.runtime.playback import Playback, PlayClock, recording
+from keeper.runtime.playback import Piece, Playback, PlayClock, recording
 from keeper.runtime.publish import Publisher
 from keeper.runtime.serve import Pages, Server
 from keeper.runtime.watch import Thread
@@ -65,72 +64,75 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = parse(CONFIG.format(listen=args.listen), "demo", {})
     if not 0.1 <= args.speed <= 1000:
         print("keeper demo: --speed must be between 0.1 and 1000", file=sys.stderr)
         return 2
-    recorded = {name: recording(file) for name, file in RECORDINGS.items()}
-    start = min(cut[0].at for cut in recorded.values())
-    end = max(cut[-1].at for cut in recorded.values())
-    world = Clock()
-    clock = PlayClock(world, start, end, args.speed)
-    metrics = Metrics(CollectorRegistry())
-    metrics.build.info({"version": __version__})
-    publisher = Publisher(settings.keeper.name, "", start)
-    measure = Measure(metrics)
-    failed: list[str] = []
+    demo = Demo(args.listen, args.speed)
+    print(WHAT)
+    print(f"page     http://{demo.server.address}/\nmetrics  http://{demo.server.address}/metrics\n", flush=True)
+    return demo.play(hold=sys.stdin.isatty() and not args.exit)
 
-    def settle(turned: Turned) -> None:
-        publisher.journal.extend(turned.entries)
+
+class Demo:
+    """The real loop, rules, metrics and page, fed by recordings instead of sources, on a clock that runs faster."""
+
+    def __init__(self, listen: str, speed: float) -> None:
+        settings = parse(CONFIG.format(listen=listen), "demo", {})
+        recorded = {name: recording(file) for name, file in RECORDINGS.items()}
+        start = min(cut[0].at for cut in recorded.values())
+        self.end = max(cut[-1].at for cut in recorded.values())
+        self.clock = PlayClock(Clock(), start, self.end, speed)
+        self.metrics = Metrics(CollectorRegistry())
+        self.metrics.build.info({"version": __version__})
+        self.measure = Measure(self.metrics)
+        self.publisher = Publisher(settings.keeper.name, "", start)
+        self.inbox = Inbox(lambda subject: self.metrics.inbox_dropped.labels(subject).inc())
+        limits = Limits(late=settings.keeper.late * speed, clock_jump=60.0)
+        self.loop = Loop(self.clock, self.inbox, limits, self.measure, self.settle)
+        made = forms(settings)
+        self.loop.adopt([pipeline(s, settings, made.get(s.name), {}, not_silenced, start) for s in subjects(settings)])
+        pages = Pages(self.metrics.registry, lambda: self.publisher.status, lambda: None, lambda: None)
+        self.server = Server(settings.keeper.listen, pages)
+        self.failed: list[str] = []
+        self.threads = [Thread("server", lambda _wait: self.server.run(), self.failed.append)]
+        self.threads += [self.player(name, cut) for name, cut in recorded.items()]
+
+    def player(self, name: str, cut: list[Piece]) -> Thread:
+        playback = Playback(f"{name}/log", cut, self.clock)
+        emit = self.inbox.poster(name, "log")
+        return Thread(playback.name, lambda wait: playback.run(emit, wait), self.failed.append)
+
+    def settle(self, turned: Turned) -> None:
+        """What the daemon stores and pushes, the demo prints; the page and the metrics are the same."""
+        self.publisher.journal.extend(turned.entries)
         for entry in turned.entries:
             if entry.kind in ("firing", "resolved"):
-                show(Moment(entry.at, entry.kind.upper(), entry.subject, "", entry.text))
-        measure.levels(loop.pipelines.values(), turned.now)
-        metrics.loop_last.set(turned.now)
-        publisher.publish(turned.now, loop.pipelines.values(), [], [], [])
+                print(f"{iso(entry.at)[11:19]}  {entry.subject:<2} {entry.kind.upper():<9} {entry.text}", flush=True)
+        self.measure.levels(self.loop.pipelines.values(), turned.now)
+        self.metrics.loop_last.set(turned.now)
+        self.publisher.publish(turned.now, self.loop.pipelines.values(), [], [], [])
 
-    inbox = Inbox(lambda subject: metrics.inbox_dropped.labels(subject).inc())
-    limits = Limits(late=settings.keeper.late * args.speed, clock_jump=60.0)
-    loop = Loop(clock, inbox, limits, measure, settle)
-    made = forms(settings)
-    loop.adopt(
-        [
-            pipeline(subject, settings, made.get(subject.name), {}, lambda _s, _r, _now: None, start)
-            for subject in subjects(settings)
-        ]
-    )
-    server = Server(
-        settings.keeper.listen, Pages(metrics.registry, lambda: publisher.status, lambda: None, lambda: None)
-    )
-    threads = [Thread("server", lambda _wait: server.run(), failed.append)]
-    for name, cut in recorded.items():
-        playback = Playback(f"{name}/log", cut, clock)
-        emit = inbox.poster(name, "log")
-        threads.append(Thread(playback.name, lambda wait, p=playback, e=emit: p.run(e, wait), failed.append))  # type: ignore[misc]
-    print(WHAT)
-    print(f"page     http://{server.address}/\nmetrics  http://{server.address}/metrics\n")
-    hold = sys.stdin.isatty() and not args.exit
-    for thread in threads:
-        thread.start()
-    try:
-        told = False
-        while not failed:
-            loop.turn(1.0)
-            if clock.now() >= end and not told and len(inbox) == 0:
-                told = True
-                print(f"\nthe recording ends at {iso(end)[:-5]}Z.", end=" ")
-                print("The page stays until Ctrl-C." if hold else "", flush=True)
-            if told and not hold:
-                break
-    except KeyboardInterrupt:
-        pass
-    finally:
-        inbox.close()
-        server.close()
-        for thread in threads:
-            thread.stop()
-    return 1 if failed else 0
+    def play(self, *, hold: bool) -> int:
+        """Play to the end; then, when a person watches, keep the page until Ctrl-C."""
+        for thread in self.threads:
+            thread.start()
+        try:
+            while not self.failed and self.clock.now() < self.end:
+                self.loop.turn(1.0)
+            self.loop.turn(1.0)
+            ending = "the page stays until Ctrl-C" if hold else "good bye"
+            print(f"\nthe recording ends at {iso(self.end)[11:19]}; {ending}", flush=True)
+            while hold and not self.failed:
+                self.loop.turn(60.0)
+        except KeyboardInterrupt:
+            print()
+        finally:
+            self.inbox.close()
+            self.server.close()
+            for thread in self.threads:
+                thread.stop()
+        return 1 if self.failed else 0
 
 
-def show(moment: Moment) -> None:
-    print(f"{iso(moment.at)[11:-5]}  {moment.subject:<2} {moment.kind:<9} {moment.text}", flush=True)
+def not_silenced(_subject: str, _rule: str, _now: float) -> None:
+    """Nothing is silenced in a demo."""

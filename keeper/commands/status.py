@@ -54,7 +54,7 @@ def ask(address: str) -> dict[str, Any]:
             answer = session.get(f"http://{address}/api/v1/status", timeout=5, stream=True, allow_redirects=False)
             body = answer.raw.read(MAX_BYTES, decode_content=True)
         status: dict[str, Any] = json.loads(body)
-        status["keeper"]["name"], status["subjects"]  # noqa: B018  # the shape decides whether this is a keeper
+        status["keeper"]["name"], status["subjects"]  # the shape decides whether this is a keeper
     except (requests.RequestException, OSError) as error:
         raise KeeperError(f"no keeper answers at {address}; is it running? ({type(error).__name__})") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -26,6 +26,10 @@ class Clock:
         """Wall clock minus steady clock, in seconds: 0 until somebody sets the clock."""
         return time.time() - self.now()
 
+    def real(self, seconds: float) -> float:
+        """How long so many seconds of this clock last in the world: a demo's clock runs faster."""
+        return seconds
+
 
 def iso(seconds: float) -> str:
     """`2026-11-20T20:36:18.250Z`"""

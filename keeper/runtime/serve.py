@@ -47,7 +47,7 @@ class Pages:
     def answer(self, method: str, path: str, environ: dict[str, Any]) -> tuple[str, str, bytes]:
         if method not in ("GET", "HEAD"):
             return "405 Method Not Allowed", "text/plain", b"keeper only answers GET\n"
-        routes = {
+        routes: dict[str, Callable[[], tuple[str, str, bytes]]] = {
             "/": self._page,
             "/metrics": lambda: self._metrics(environ.get("HTTP_ACCEPT", "")),
             "/api/v1/status": lambda: ("200 OK", "application/json", json.dumps(self._status()).encode()),
@@ -63,7 +63,8 @@ class Pages:
 
     def _metrics(self, accept: str) -> tuple[str, str, bytes]:
         encoder, kind = choose_encoder(accept)
-        return "200 OK", kind, encoder(self._registry)
+        body: bytes = encoder(self._registry)
+        return "200 OK", kind, body
 
     def _judged(self, trouble: str | None, well: bytes) -> tuple[str, str, bytes]:
         if trouble:
