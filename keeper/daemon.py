@@ -97,7 +97,7 @@ class Daemon:
             log.warning("target=%s state=unconfigured dropped=%d", target, count)
             self.loop.journal("dropped", "keeper", f"{count} notices owed to {target}, which is no longer configured")
         log.info("keeper=%s state=started version=%s listen=%s", self.name, __version__, self.server.address)
-        self.loop.journal("start", "keeper", f"keeper {__version__} started as {self.name}")
+        self.inbox.call(lambda: self.loop.journal("start", "keeper", f"keeper {__version__} started as {self.name}"))
         self.service.say(f"READY=1\nSTATUS=watching {len(self.loop.pipelines) - 1} subjects")
         try:
             self.loop.run(lambda _seconds: self.stopping)
