@@ -18,7 +18,7 @@ from keeper.config import load
 from keeper.core.alert import Alert, retire, wake
 from keeper.core.event import StateFailed
 from keeper.core.notice import Owed, Receipt
-from keeper.core.silence import silencing
+from keeper.core.silence import Silence, silencing
 from keeper.errors import ConfigError
 from keeper.metrics import Metrics
 from keeper.pipeline import Pipeline
@@ -73,7 +73,7 @@ class Daemon:
         self.sources: dict[tuple[str, str, str], Thread] = {}
         self.stopping = False
         self.failed: str | None = None
-        self._silences: tuple[object, ...] = ()
+        self._silences: tuple[Silence, ...] = ()
         self._positions: dict[str, str] = {}
         self._saved_at = 0.0
         self._levels_at = 0.0
@@ -89,6 +89,7 @@ class Daemon:
         self.metrics.started.set(self.started)
         self.metrics.reload_ok.set(1)
         self.metrics.reload_at.set(self.started)
+        self._silences = self._silences_in_force()
         self.adopt(self.settings)
         server = Thread("server", lambda _wait: self.server.run(), self._on_failed)
         server.start()
@@ -229,7 +230,7 @@ class Daemon:
         return wanted
 
     def silenced(self, subject: str, rule: str, now: float) -> str | None:
-        silence = silencing(self.store.silences_now(), rule, subject, now + self.clock.drift())
+        silence = silencing(self._silences, rule, subject, now + self.clock.drift())
         return f"{silence.why} (until {iso(silence.until)[:16]}Z)" if silence else None
 
     # -- every turn of the loop ------------------------------------------------------------------------------------
@@ -262,11 +263,14 @@ class Daemon:
             self.inbox.call(lambda: self.loop.tell(failed))
 
     def _look_at_silences(self) -> None:
-        now = self.clock.now() + self.clock.drift()
-        active = tuple(s for s in self.store.silences_now() if s.since <= now < s.until)
+        active = self._silences_in_force()
         if active != self._silences:
             self._silences = active
             self.inbox.call(self.loop.restep)
+
+    def _silences_in_force(self) -> tuple[Silence, ...]:
+        now = self.clock.now() + self.clock.drift()
+        return tuple(s for s in self.store.silences_now() if s.since <= now < s.until)
 
     def _publish(self, now: float) -> None:
         m = self.metrics
@@ -281,8 +285,7 @@ class Daemon:
                 f"the state database cannot be written since {iso(self.store.failing_since)[:19]}: "
                 f"{self.store.last_error}"
             )
-        silences = [s for s in self.store.silences_now() if s in self._silences]
-        self.publisher.publish(now, self.loop.pipelines.values(), silences, self.announcer.status(), troubles)
+        self.publisher.publish(now, self.loop.pipelines.values(), self._silences, self.announcer.status(), troubles)
 
     # -- what the server asks --------------------------------------------------------------------------------------
 
