@@ -90,7 +90,11 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed in the middle of it
+                    self.close_connection = True
+                    return
                 request = Request(time.monotonic(), self.path, dict(self.headers), body, self.client_address[1])
                 receiver._keep(request)
                 self._answer(receiver.script(request))
