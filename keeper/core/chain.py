@@ -6,9 +6,9 @@ keeps a few dictionaries. Pure: no clock, no threads.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, Protocol
 
 from keeper.core.event import (
     BlockProduced,
@@ -23,23 +23,30 @@ from keeper.core.event import (
     WindowClosed,
 )
 from keeper.core.schedule import Schedule
-from keeper.core.slots import (
-    CHAIN_EPOCH,
-    SLOT_SECONDS,
-    SLOTS_PER_WINDOW,
-    scheduled,
-    window_end,
-    window_start,
-)
+from keeper.core.slots import CHAIN_EPOCH, SLOTS_PER_WINDOW, scheduled, slot_of, window_end, window_start
 
 MAX_WINDOWS = 512  # 51 minutes of windows, four rounds of the largest schedule
 MAX_PRODUCERS = 256  # the chain allows 125 at a time; beyond it the longest silent one is forgotten
 MAX_IDS = 1200  # ten minutes of block ids, to compare with other nodes
-LIVE_SECONDS = 15.0  # a block older than this on arrival is history being synced, not news
+MAX_OWN_SLOTS = 4 * SLOTS_PER_WINDOW
+LIVE_SECONDS = 15.0  # gaps before a block older than this on arrival are history, not news
+
+_BITS = tuple(1 << place for place in range(SLOTS_PER_WINDOW))
+
+
+class Signature(Protocol):
+    """The newest block of one producer: when we heard of it, its slot time and its number."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def slot_time(self) -> float: ...
+    @property
+    def number(self) -> int: ...
 
 
 class Signed(NamedTuple):
-    """The newest block of one producer: when we heard of it, its slot time and its number."""
+    """A `Signature` the API told of; one from the log is the event itself."""
 
     at: float
     slot_time: float
@@ -48,7 +55,12 @@ class Signed(NamedTuple):
 
 class Chain:
     """The blocks of one node. `ours` are the producer accounts this node's owner runs; `grace` is how many seconds
-    after a window's end its blocks may still arrive before they count as missed."""
+    after a window's end its blocks may still arrive before they count as missed.
+
+    `schedule_changed_at` is when a block last proved that another schedule is in force; None if that was never seen.
+    `turns` counts the moments at which everything may look different: another schedule, another process of the node.
+    `ids` are block ids as the log prints them, by number, of the last MAX_IDS blocks or more.
+    """
 
     def __init__(self, ours: frozenset[str], grace: float) -> None:
         self.ours = ours
@@ -60,102 +72,104 @@ class Chain:
         self.head_rose_at: float | None = None
         self.lib: int | None = None
         self.lib_rose_at: float | None = None
-        self.signed: OrderedDict[str, Signed] = OrderedDict()
-        self.produced: dict[str, Signed] = {}
+        self.signed: dict[str, Signature] = {}
+        self.produced: dict[str, Signature] = {}
         self.received_at: float | None = None
-        self.ids: OrderedDict[int, str] = OrderedDict()
+        self.ids: dict[int, str] = {}
         self.forgotten_producers = 0
-        self._windows: OrderedDict[int, dict[str, int]] = OrderedDict()
-        self._newest_slot: int | None = None
-        self._closed: int | None = None
-        self._unbroken_from = float("inf")
-        self._our_slots: OrderedDict[int, tuple[str, bool]] = OrderedDict()
+        self.turns = 0
+        self._windows: dict[int, dict[str, int]] = {}
+        self._newest_slot = -1  # -1: no block yet since the log is in unbroken sight
+        self._newest_window = -1
+        self._closed = -1
+        self._unbroken_from = float("-inf")
+        self._our_slots: dict[int, tuple[str, bool]] = {}
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
     def apply(self, events: Sequence[Event], start: int, stop: int) -> tuple[int, list[Event]]:
         """Take `events[start:stop]` in order; return how far it came and what follows (DoubleProduced, BlocksMissed).
 
-        It comes back early when something follows or a window begins, because then time has something to decide.
+        It comes back early when something follows, a window begins, or at one of its `turns`, because then time has
+        something to decide.
         """
         derived: list[Event] = []
+        window, turns = self._newest_window, self.turns
         index = start
-        window = self._newest_slot // SLOTS_PER_WINDOW if self._newest_slot is not None else None
-        while index < stop:
-            event = events[index]
+        for event in islice(events, start, stop):
             index += 1
             kind = type(event)
             if kind is BlockReceived or kind is BlockProduced:
-                self._block(event, derived)  # type: ignore[arg-type]  # narrowed by `kind`, faster than isinstance
-            elif kind is InfoAnswer:
-                self._info(event)  # type: ignore[arg-type]
-            elif kind is ScheduleAnswer:
-                self._announced(event.producers, event.at)  # type: ignore[union-attr]
-                self._announced(event.pending, event.at)  # type: ignore[union-attr]
-            elif kind is ScheduleProposed:
-                self._announced(event.producers, event.at)  # type: ignore[union-attr]
-            elif kind is NodeStarted:
-                self._our_slots.clear()  # a new process has signed nothing yet
-            if derived or (self._newest_slot is not None and self._newest_slot // SLOTS_PER_WINDOW != window):
+                self._block(event, kind is BlockProduced, derived)  # type: ignore[arg-type]  # narrowed by `kind`
+            else:
+                self._other(event)
+            if self._newest_window != window or derived or self.turns != turns:
                 break
         return index, derived
 
     def sees_from(self, time: float) -> None:
         """Nothing is missing from the log since `time`; windows that began before cannot be judged."""
         self._unbroken_from = time
-        self._newest_slot = None
+        self._newest_slot = self._newest_window = -1
 
-    def _block(self, event: BlockReceived | BlockProduced, derived: list[Event]) -> None:
-        at, number, ident, slot_time, producer, lib = event[:6]
-        own = type(event) is BlockProduced
+    def _block(self, event: BlockReceived | BlockProduced, own: bool, derived: list[Event]) -> None:
+        at, number, ident, slot_time, producer, lib, *_ = event
         if self.head is None or number > self.head:
             self.head, self.head_time, self.head_rose_at = number, slot_time, at
         if lib is not None and (self.lib is None or lib > self.lib):
             self.lib, self.lib_rose_at = lib, at
         self.ids[number] = ident
-        if len(self.ids) > MAX_IDS:
-            self.ids.popitem(last=False)
         if own:
-            self.produced[producer] = Signed(at, slot_time, number)
+            self.produced[producer] = event
         else:
             self.received_at = at
-        self._remember_signer(producer, Signed(at, slot_time, number))
-        slot = round((slot_time - CHAIN_EPOCH) / SLOT_SECONDS)
-        self._fill_slot(slot, producer, at)
-        if -LIVE_SECONDS < at - slot_time < LIVE_SECONDS:
-            newest = self._newest_slot
-            if newest is None or slot > newest:
-                if newest is not None and slot - newest > 1:
-                    derived.append(BlocksMissed(at, slot - newest - 1))
-                self._newest_slot = slot
-            if producer in self.ours:
-                self._signed_as_us(event, slot, own, derived)
-        elif self._newest_slot is None or slot > self._newest_slot:
-            self._newest_slot = None  # history being synced: gaps in it are not news
+        slot = int((slot_time - CHAIN_EPOCH) * 2.0 + 0.5)
+        window = slot // SLOTS_PER_WINDOW
+        try:
+            self._windows[window][producer] |= _BITS[slot % SLOTS_PER_WINDOW]
+        except KeyError:
+            self._begin(window, producer, slot, at)
+        signed = self.signed.get(producer)
+        if signed is None or signed.slot_time <= slot_time:
+            self.signed[producer] = event
+        if slot == self._newest_slot + 1:
+            self._newest_slot, self._newest_window = slot, window
+        elif slot > self._newest_slot:
+            self._leap(at, number, slot_time, slot, derived)
+        if producer in self.ours:
+            self._signed_as_us(event, slot, own, derived)
 
-    def _remember_signer(self, producer: str, signed: Signed) -> None:
-        known = self.signed.get(producer)
-        if known is None or known.slot_time <= signed.slot_time:
-            self.signed[producer] = signed
-            if known is None and len(self.signed) > MAX_PRODUCERS:
-                del self.signed[min(self.signed, key=lambda p: self.signed[p].slot_time)]
-                self.forgotten_producers += 1
-
-    def _fill_slot(self, slot: int, producer: str, at: float) -> None:
-        window, place = divmod(slot, SLOTS_PER_WINDOW)
-        masks = self._windows.get(window)
-        if masks is None:
-            masks = self._windows[window] = {}
-            if len(self._windows) > MAX_WINDOWS:
-                self._windows.popitem(last=False)
-        if producer in masks:
-            masks[producer] |= 1 << place
-            return
-        masks[producer] = 1 << place
-        before = self.schedule.producers
+    def _begin(self, window: int, producer: str, slot: int, at: float) -> None:
+        """The first block of a producer in a window. Bounds, once a window, what grows with the blocks."""
+        masks = self._windows.setdefault(window, {})
+        if len(self._windows) > MAX_WINDOWS:
+            del self._windows[next(iter(self._windows))]
+        if len(masks) < MAX_PRODUCERS:
+            masks[producer] = _BITS[slot % SLOTS_PER_WINDOW]
+        if len(self.ids) > 2 * MAX_IDS:
+            for number in list(islice(self.ids, MAX_IDS)):
+                del self.ids[number]
+        if len(self.signed) > MAX_PRODUCERS:
+            _forget_oldest(self.signed)
+            self.forgotten_producers += 1
+        if len(self.produced) > MAX_PRODUCERS:
+            _forget_oldest(self.produced)
+        before = self.schedule.changes
         self.schedule.observe(window, producer)
-        if self.schedule.producers and self.schedule.producers != before:
-            self.schedule_changed_at = at
+        self._changed(before, at)
+
+    def _leap(self, at: float, number: int, slot_time: float, slot: int, derived: list[Event]) -> None:
+        """A block behind empty slots, behind blocks nobody printed, or the first of all.
+
+        nodeos does not print every block it syncs, so slots are proved empty only where the numbers go on.
+        """
+        if slot_time - at > LIVE_SECONDS:
+            return  # nodeos takes no such block; believing it would put every real one in its past
+        if self._newest_slot < 0 or number - 1 not in self.ids:
+            self._unbroken_from = max(self._unbroken_from, slot_time)
+        elif at - slot_time < LIVE_SECONDS:
+            derived.append(BlocksMissed(at, slot - self._newest_slot - 1))
+        self._newest_slot, self._newest_window = slot, slot // SLOTS_PER_WINDOW
 
     def _signed_as_us(self, event: BlockReceived | BlockProduced, slot: int, own: bool, derived: list[Event]) -> None:
         """Two blocks in one slot under our name are two signers, whichever node they came from."""
@@ -163,61 +177,102 @@ class Chain:
         known = self._our_slots.get(slot)
         if known is None:
             self._our_slots[slot] = (mark, own)
-            if len(self._our_slots) > 4 * SLOTS_PER_WINDOW:
-                self._our_slots.popitem(last=False)
+            if len(self._our_slots) > MAX_OWN_SLOTS:
+                del self._our_slots[next(iter(self._our_slots))]
             return
-        if not same_id(known[0], mark):
-            who = "this node" if own or known[1] else "two other nodes"
-            derived.append(
-                DoubleProduced(
-                    event.at,
-                    event.producer,
-                    event.number,
-                    f"block #{event.number} of {event.producer} exists twice, as {known[0]} and as {mark}: "
-                    + ("somebody else signs with our key beside " + who if own or known[1] else who + " sign as us"),
-                )
-            )
+        if same_id(known[0], mark):
+            return
+        here = own or known[1]
+        signers = "somebody else signs with our key beside this node" if here else "two other nodes sign as us"
+        text = f"block #{event.number} of {event.producer} exists twice, as {known[0]} and as {mark}: {signers}"
+        derived.append(DoubleProduced(event.at, event.producer, event.number, text))
+
+    def _other(self, event: Event) -> None:
+        kind = type(event)
+        if kind is InfoAnswer:
+            self._info(event)  # type: ignore[arg-type]  # narrowed by `kind`, faster than isinstance
+        elif kind is ScheduleAnswer:
+            self._announced(event.producers, event.at)  # type: ignore[union-attr]
+            self._announced(event.pending, event.at)  # type: ignore[union-attr]
+        elif kind is ScheduleProposed:
+            self._announced(event.producers, event.at)  # type: ignore[union-attr]
+        elif kind is NodeStarted:
+            self._started()
 
     def _info(self, answer: InfoAnswer) -> None:
+        if self.lib is not None and answer.head < self.lib:
+            self._started()  # no chain falls below its own LIB: this node began anew from an older state
         if self.head is None or answer.head > self.head:
             self.head, self.head_time, self.head_rose_at = answer.head, answer.head_time, answer.at
         if self.lib is None or answer.lib > self.lib:
             self.lib, self.lib_rose_at = answer.lib, answer.at
-        signed = self.signed.get(answer.head_producer)
-        if signed is None or signed.slot_time < answer.head_time:
-            self.signed[answer.head_producer] = Signed(answer.at, answer.head_time, answer.head)
+        producer = answer.head_producer
+        if not producer:
+            return  # a chain at its very beginning
+        known = self.signed.get(producer)
+        if known is None or known.slot_time < answer.head_time:
+            self.signed[producer] = Signed(answer.at, answer.head_time, answer.head)
+        slot = slot_of(answer.head_time)
+        window, place = divmod(slot, SLOTS_PER_WINDOW)
+        if producer in self._windows.get(window, ()):
+            self._windows[window][producer] |= _BITS[place]
+        else:
+            self._begin(window, producer, slot, answer.at)
+
+    def _started(self) -> None:
+        """A new process has signed nothing yet, and may have begun from an older state."""
+        self.turns += 1
+        self._our_slots.clear()
+        self.head = self.lib = None
 
     def _announced(self, producers: tuple[str, ...], at: float) -> None:
-        before = self.schedule.producers
+        before = self.schedule.changes
         self.schedule.announce(producers)
-        if producers and self.schedule.producers != before:
+        self._changed(before, at)
+
+    def _changed(self, before: int, at: float) -> None:
+        schedule = self.schedule
+        if schedule.changes == before:
+            return
+        self.turns += 1
+        if not schedule.producers:
             self.schedule_changed_at = at
+        elif schedule.took_over:
+            self.schedule_changed_at = max(self.schedule_changed_at or 0.0, window_start(schedule.since))
 
     # -- what follows with time ------------------------------------------------------------------------------------
 
     def next_close(self) -> float:
         """When `close_windows` may have something new to say; infinity when it waits for a block."""
-        if self._newest_slot is None:
-            return float("inf")
-        newest_window = self._newest_slot // SLOTS_PER_WINDOW
-        first = newest_window - 1 if self._closed is None else self._closed + 1
-        return window_end(first) + self.grace if first < newest_window else float("inf")
+        window = self._next_window()
+        return window_end(window) + self.grace if window < self._newest_window else float("inf")
 
     def close_windows(self, now: float) -> list[WindowClosed]:
         """Judge the windows that are over: past by `grace`, with a later block seen, in unbroken sight of the log."""
         closed: list[WindowClosed] = []
         while self.next_close() <= now:
-            newest_window = (self._newest_slot or 0) // SLOTS_PER_WINDOW
-            window = newest_window - 1 if self._closed is None else self._closed + 1
-            window = max(window, newest_window - MAX_WINDOWS // 2)
-            self._closed = window
-            producers = self.schedule.producers
-            if not producers or window < self.schedule.since or window_start(window) < self._unbroken_from:
+            window = self._closed = self._next_window()
+            schedule = self.schedule
+            # A schedule takes over in the middle of a window: neither of the two was to sign all of it.
+            first = schedule.since + schedule.took_over
+            if not schedule.producers or window < first or window_start(window) < self._unbroken_from:
                 continue
-            producer = scheduled(window, producers)
-            mask = self._windows.get(window, {}).get(producer, 0)
+            producer = scheduled(window, schedule.producers)
+            masks = self._windows.get(window, {})
+            if any(signer != producer for signer in masks):
+                continue
+            mask = masks.get(producer, 0)
             closed.append(WindowClosed(now, window_start(window), producer, mask.bit_count(), mask))
         return closed
+
+    def _next_window(self) -> int:
+        """The oldest window not yet judged, or one that is not over yet."""
+        newest = self._newest_window
+        return max(self._closed + 1, newest - (1 if self._closed < 0 else MAX_WINDOWS // 2))
+
+
+def _forget_oldest(signed: dict[str, Signature]) -> None:
+    del signed[min(signed, key=lambda p: signed[p].slot_time)]
 
 
 def short_id(number: int, ident: str) -> str:

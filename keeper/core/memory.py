@@ -7,18 +7,78 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar, cast
 
 from keeper.core.chain import Chain
-from keeper.core.event import Event, ReferenceAnswer
-from keeper.core.ring import Ring
+from keeper.core.event import (
+    AnswerFailed,
+    BlockProduced,
+    BlockReceived,
+    BlocksMissed,
+    ClockJumped,
+    EndpointAnswer,
+    Event,
+    InfoAnswer,
+    LinesSeen,
+    LoopLate,
+    PausedAnswer,
+    PeerCount,
+    ReferenceAnswer,
+    ScheduleAnswer,
+    StateFailed,
+    WindowClosed,
+)
+from keeper.core.ring import EVENT_BYTES, Ring
 
 E = TypeVar("E", bound=Event)
 
 BLIND_AFTER = 5.0  # a source that has not said for so many seconds that it sees everything, is not believed to
 MAX_ENDPOINTS = 64
 
+# Kinds without free text: what one of them weighs at most (ids and account names included), so that nobody must count.
+WEIGHTS: dict[type, int] = {
+    BlockProduced: EVENT_BYTES + 128,
+    BlockReceived: EVENT_BYTES + 128,
+    BlocksMissed: EVENT_BYTES,
+    InfoAnswer: EVENT_BYTES + 512,
+    LinesSeen: EVENT_BYTES,
+    PausedAnswer: EVENT_BYTES,
+    PeerCount: EVENT_BYTES,
+    WindowClosed: EVENT_BYTES + 64,
+}
+# What does not come out of a log: all other events prove that the log had a line. (PeerCount may be either.)
+NOT_LOGGED = frozenset(
+    {
+        AnswerFailed,
+        BlocksMissed,
+        ClockJumped,
+        EndpointAnswer,
+        InfoAnswer,
+        LoopLate,
+        PausedAnswer,
+        PeerCount,
+        ReferenceAnswer,
+        ScheduleAnswer,
+        StateFailed,
+        WindowClosed,
+    }
+)
+
+
+class Expected(NamedTuple):
+    """What a good answer of an endpoint is: its status, and of the watched field that it changes within so many seconds
+    (0: it need not) and lies in a range (None: no limit)."""
+
+    status: int = 200
+    changes_within: float = 0.0
+    least: float | None = None
+    most: float | None = None
+
+
+ANY_ANSWER = Expected()
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is watched. `kind` is `node`, `log`, `endpoint` or `keeper`; `sources` names what can see it."""
+    """Who is watched. `kind` is `node`, `log`, `endpoint` or `keeper`; `sources` names what can see it;
+    `expected` is for endpoints."""
 
     name: str
     kind: str
@@ -26,10 +86,14 @@ class Subject:
     producers: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
     references: int = 0
+    expected: Expected = ANY_ANSWER
 
 
 class Sight(NamedTuple):
-    """How well one source sees: everything from `known_from` to `known_until` has been handed over."""
+    """How well one source sees: everything from `known_from` to `known_until` has been handed over.
+
+    `known_until` is infinite for a recorded log: whatever time the replay has come to, the log is known up to there.
+    """
 
     up: bool
     since: float
@@ -41,9 +105,18 @@ class Sight(NamedTuple):
         """Why the present cannot be seen, None when it can."""
         if not self.up:
             return self.reason
-        if now - self.known_until > BLIND_AFTER:
+        if now >= self.blind_from:
             return f"nothing has been heard from the source for {now - self.known_until:.0f} s"
         return None
+
+    @property
+    def blind_from(self) -> float:
+        """When a source that is up counts as blind unless it speaks again."""
+        return self.known_until + BLIND_AFTER
+
+    def seen(self, now: float) -> float:
+        """Up to when everything is known."""
+        return min(now, self.known_until)
 
 
 class Bounds(NamedTuple):
@@ -54,7 +127,11 @@ class Bounds(NamedTuple):
 
 
 class Memory:
-    """Rings by kind of event, the chain the blocks tell of, and how well each source sees. Filled by the loop only."""
+    """Rings by kind of event, the chain the blocks tell of, and how well each source sees. Filled by the loop only.
+
+    `turns` counts what no event tells and every verdict may depend on: a source that went blind or came back, distrust,
+    the turns of the chain. `value` is an endpoint's watched field and `value_since` when it was first answered.
+    """
 
     def __init__(self, subject: Subject, bounds: Bounds, grace: float, started: float) -> None:
         self.subject = subject
@@ -66,34 +143,73 @@ class Memory:
         self.rings: dict[type, Ring[Event]] = {}
         self.references: dict[str, ReferenceAnswer] = {}
         self.last_line_at: float | None = None
+        self.value: str | None = None
+        self.value_since: float | None = None
         self.distrust_until = 0.0
         self.distrust_reason = ""
+        self.turns = 0
         self._bounds = bounds
         self._started = started
 
     def ring(self, kind: type) -> Ring[Event]:
         ring = self.rings.get(kind)
         if ring is None:
-            ring = self.rings[kind] = Ring(self._bounds.events, self._bounds.size, self._started)
+            ring = Ring(self._bounds.events, self._bounds.size, self._started, WEIGHTS.get(kind))
+            self.rings[kind] = ring
         return ring
 
     def take(self, events: Sequence[Event], start: int, stop: int) -> tuple[int, list[Event]]:
         """Remember `events[start:stop]`, or fewer when something follows from them; see `Chain.apply`."""
+        turns = self.chain.turns
         reached, derived = self.chain.apply(events, start, stop)
-        rings = self.rings
-        for index in range(start, reached):
-            event = events[index]
-            kind = type(event)
-            ring = rings.get(kind)
-            if ring is None:
-                ring = self.ring(kind)
-            ring.append(event)
-            if kind is ReferenceAnswer and len(self.references) <= MAX_ENDPOINTS:
-                reference = cast(ReferenceAnswer, event)
-                self.references[reference.endpoint] = reference
+        self.turns += self.chain.turns - turns
+        while start < reached:
+            kind = type(events[start])
+            end = start + 1
+            while end < reached and type(events[end]) is kind:
+                end += 1
+            self._remember(kind, events[start:end])
+            start = end
         for event in derived:
             self.ring(type(event)).append(event)
         return reached, derived
+
+    def close_windows(self, now: float) -> list[WindowClosed]:
+        """Judge the windows that are over by now, and remember them."""
+        closed = self.chain.close_windows(now)
+        if closed:
+            self.ring(WindowClosed).extend(closed)
+        return closed
+
+    def _remember(self, kind: type, events: Sequence[Event]) -> None:
+        """Events of one kind in a row."""
+        ring = self.ring(kind)
+        if kind is LinesSeen:
+            self._count_lines(ring, cast("Sequence[LinesSeen]", events))
+            return
+        ring.extend(events)
+        if kind not in NOT_LOGGED:
+            self.last_line_at = max(self.last_line_at or 0.0, events[-1].at)
+        elif kind is ReferenceAnswer:
+            for reference in cast("Sequence[ReferenceAnswer]", events):
+                if reference.endpoint in self.references or len(self.references) < MAX_ENDPOINTS:
+                    self.references[reference.endpoint] = reference
+        elif kind is EndpointAnswer:
+            for answer in cast("Sequence[EndpointAnswer]", events):
+                good = answer.status == self.subject.expected.status and answer.value is not None
+                if good and (self.value_since is None or answer.value != self.value):
+                    self.value, self.value_since = answer.value, answer.at
+
+    @staticmethod
+    def _count_lines(ring: Ring[Event], events: Sequence[LinesSeen]) -> None:
+        """Lines of one second are one event: a log that speaks ten times a second costs no more than a quiet one."""
+        for event in events:
+            last = cast("LinesSeen | None", ring.last)
+            if last is not None and int(last.at) == int(event.at):
+                both = LinesSeen(event.at, last.lines + event.lines, last.recognized + event.recognized)
+                ring.replace_last(both)
+            else:
+                ring.append(event)
 
     def sees(self, source: str, at: float) -> None:
         """The source has handed over everything up to `at`.
@@ -108,6 +224,7 @@ class Memory:
         never = sight.known_until < 0
         known_from = at if never or source != "log" else sight.known_from
         self.sights[source] = Sight(True, at, "", known_from=known_from, known_until=at)
+        self.turns += 1
         if source == "log" and never:
             self.chain.sees_from(at)
 
@@ -116,6 +233,7 @@ class Memory:
         sight = self.sights[source]
         if at < sight.known_from:
             self.sights[source] = sight._replace(known_from=at)
+            self.turns += 1
             if source == "log":
                 self.chain.sees_from(at)
 
@@ -123,10 +241,12 @@ class Memory:
         sight = self.sights[source]
         since = sight.since if not sight.up else at
         self.sights[source] = sight._replace(up=False, since=since, reason=reason)
+        self.turns += 1
 
     def forgot(self, source: str, at: float) -> None:
         """Something of the source was lost just before `at`: absence cannot be proved from before."""
         self.sights[source] = self.sights[source]._replace(known_from=at)
+        self.turns += 1
         if source == "log":
             self.chain.sees_from(at)
 
@@ -134,6 +254,7 @@ class Memory:
         """Believe no verdict before `until`: keeper itself was late, or its clock jumped."""
         if until > self.distrust_until:
             self.distrust_until, self.distrust_reason = until, reason
+            self.turns += 1
 
 
 class View:

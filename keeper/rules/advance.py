@@ -26,9 +26,9 @@ def advance(
 ) -> Iterator[Judged]:
     """Take `events`, in the order of their times, and bring the verdicts to `upto`, not further.
 
-    `upto` is finite. Yields every verdict whose state or reason is new, when it is. What follows from the events (closed windows, missed
-    blocks, double production) is remembered and handed to `followed`. Time never runs backwards: an event older than
-    the last call's `upto` is taken at that time.
+    Yields every verdict whose state or reason is new, when it is. What follows from the events (closed windows, missed
+    blocks, double production) is remembered and handed to `followed`. `upto` is finite. Time never runs backwards: an
+    event older than the last call's `upto` is taken at that time.
 
     The caller tells the memory first what no event tells: `sees`, `blinded`, `forgot`, `distrust`.
     """

@@ -8,6 +8,7 @@ from keeper.core.event import AnswerFailed, InfoAnswer
 from keeper.core.memory import View
 from keeper.core.options import duration
 from keeper.core.verdict import Verdict, failing, ok, unknown
+from keeper.rules.looks import FRESH
 from keeper.rules.rule import Rule
 
 
@@ -28,10 +29,10 @@ class HttpDown(Rule):
         silent = view.now - silent_since
         if silent < self.window:
             if answer is None:
-                return unknown("no answer yet", until=silent_since + self.window)
+                return unknown("no answer yet", until=min(silent_since + self.window, view.now + FRESH))
             return ok(f"get_info answered in {answer.took * 1000:.0f} ms", silent, until=silent_since + self.window)
         if blind := sight.blind(view.now):
-            return unknown(f"the api is not being asked: {blind}", until=view.now + 1)
+            return unknown(f"the api is not being asked: {blind}", until=view.now + FRESH)
         failed = next((f for f in view.newest_first(AnswerFailed) if f.question == "info"), None)
         why = f": {failed.reason}" if failed is not None and failed.at > silent_since else ""
-        return failing(f"get_info has given no valid answer for {silent:.0f} s{why}", silent, until=view.now + 1)
+        return failing(f"get_info has given no valid answer for {silent:.0f} s{why}", silent, until=view.now + FRESH)

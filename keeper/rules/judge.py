@@ -27,8 +27,11 @@ class Judged(NamedTuple):
 
 
 class Judge:
-    """The verdicts on one subject. `due` is when the next of them must be asked for again, `now` the time they were brought
-    to (None: nothing was asked yet), `wakes` the kinds of events some rule listens to."""
+    """The verdicts on one subject.
+
+    `due` is when the next of them must be asked for again, `now` the time they were brought to (None: nothing was asked
+    yet), `wakes` the kinds of events some rule listens to.
+    """
 
     def __init__(self, memory: Memory, rules: Sequence[Rule], now: float) -> None:
         self.memory = memory

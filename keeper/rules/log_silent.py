@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keeper.core.memory import View
 from keeper.core.options import duration
 from keeper.core.verdict import Verdict, failing, ok
-from keeper.rules.looks import FRESH, log_look, standstill, stands_until
+from keeper.rules.looks import FRESH, log_look, stands_until, standstill
 from keeper.rules.phrases import span
 from keeper.rules.rule import Rule
 
@@ -18,7 +18,7 @@ class LogSilent(Rule):
 
     name = "log_silent"
     kinds = ("node", "log")
-    after = ("source_down", "http_down")
+    after = ("source_down", "http_down", "head_stalled")
 
     window: float = duration("20s", "how long the log may be silent", minimum=1)
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from keeper.core.memory import View
 from keeper.core.options import choice, duration, flag, names
 from keeper.core.verdict import Verdict
 
 SEVERITIES = ("critical", "warning", "info")
+
+
+def routed_as(severity: str) -> Any:
+    """The severity of a rule, with its default."""
+    return choice(severity, SEVERITIES, "label of the alert: where it is routed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +33,7 @@ class Rule:
     wakes: ClassVar[tuple[type, ...]] = ()
 
     enabled: bool = flag("yes", "no switches the rule off")
-    severity: str = choice("critical", SEVERITIES, "label of the alert: where it is routed")
+    severity: str = routed_as("critical")
     for_: float = duration("0s", "how long it must fail before it fires", key="for")
     recover: float = duration("10s", "how long it must be well before it is resolved")
     subjects: tuple[str, ...] = names("", "names of the nodes, logs or endpoints it judges; empty: all")

@@ -1,0 +1,71 @@
+"""What can be seen at all: the question every rule asks first. What is not seen is UNKNOWN, never a failure.
+
+A function that finds nothing to look with returns the rule's verdict instead.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from keeper.core.event import InfoAnswer
+from keeper.core.memory import BLIND_AFTER, View
+from keeper.core.verdict import Verdict, unknown
+
+SOON = 0.25  # seconds until a look at a deadline that has come although the sources have not told of it yet
+FRESH = 1.0  # seconds until an UNKNOWN or a FAILING is looked at again
+
+
+class Look(NamedTuple):
+    """What a source tells by now.
+
+    `seen` is the last moment at which a new block would have shown; `flat_from` the time since which nothing was
+    missed; `lasts` when this look is too old to say anything. A head answered by the API is the highest there was
+    (heads only rise), so an answer proves a standstill over any time before it; a log proves it only back to where it
+    is known.
+    """
+
+    seen: float
+    flat_from: float
+    lasts: float
+
+
+def log_look(view: View) -> Look | Verdict:
+    sight = view.sight("log")
+    if sight is None:
+        return unknown("no log is configured")
+    if blind := sight.blind(view.now):
+        return unknown(f"the log cannot be seen: {blind}", until=view.now + FRESH)
+    return Look(sight.seen(view.now), sight.known_from, sight.blind_from)
+
+
+def answer_now(view: View) -> InfoAnswer | None:
+    """The last answer of get_info, while it is young enough to speak of the present."""
+    answer = view.last(InfoAnswer)
+    if answer is None or view.sight("api") is None or view.now >= answer.at + BLIND_AFTER:
+        return None
+    return answer
+
+
+def head_looks(view: View) -> list[Look] | Verdict:
+    """Every way the head is seen now: the log, the API, or both."""
+    log = log_look(view)
+    looks = [log] if isinstance(log, Look) else []
+    if (answer := answer_now(view)) is not None:
+        looks.append(Look(answer.at, float("-inf"), answer.at + BLIND_AFTER))
+    if looks:
+        return looks
+    if view.sight("log") is None and view.sight("api") is None:
+        return unknown("neither a log nor an api is configured")
+    return unknown("neither the log nor the api can be seen", until=view.now + FRESH)
+
+
+def standstill(looks: list[Look], since: float) -> float:
+    """For how many seconds something provably has not happened that last happened at `since`."""
+    return max(look.seen - max(since, look.flat_from) for look in looks)
+
+
+def stands_until(looks: list[Look], since: float, window: float, now: float) -> float:
+    """Until when a standstill since `since` cannot have lasted for `window`. Where the time has come already but the
+    sources have not said so yet, look again soon; at the end of sight too."""
+    deadline = min(max(since, look.flat_from) for look in looks) + window
+    return min(max(deadline, now + SOON), max(look.lasts for look in looks))
