@@ -11,7 +11,7 @@ from keeper.errors import StateError
 APPLICATION_ID = 0x6B656570  # "keep"; `file` and sqlite3 show it
 VERSION = 1
 BUSY_MS = 250  # how long the loop may wait for a `keeper silence` that writes at the same moment
-# The writer checkpoints itself only if `keep_short` (store.py) did not for so long: 16 MiB.
+# The writer checkpoints itself only if `keep_short` (checkpoint.py) did not for so long: 16 MiB.
 WAL_PAGES = 4096
 
 TABLES = """

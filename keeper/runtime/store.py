@@ -35,7 +35,8 @@ MAX_DETAIL = 65_536
 
 
 class Store(Records):
-    """Used by one thread. `commit` never raises: what cannot be written is kept and written later.
+    """Used by one thread. `commit` never raises: what cannot be written is kept and written later, and is part of what
+    `positions`, `alerts` and `outbox` say.
 
     `failing_since` (None while all is well) and `last_error` say how it stands, `dropped_entries` and `dropped_owed`
     what was lost because it stood like that for too long.
@@ -84,6 +85,18 @@ class Store(Records):
     def read(path: Path) -> Records:
         """Read the database beside a running keeper, without ever blocking it. Raises StateError."""
         return read_beside(path)
+
+    def positions(self) -> dict[str, str]:
+        return {**super().positions(), **self._pending.positions}
+
+    def alerts(self) -> list[Alert]:
+        stored = {(alert.rule, alert.subject): alert for alert in super().alerts()}
+        return list({**stored, **self._pending.alerts}.values())
+
+    def outbox(self, target: str) -> list[Owed]:
+        owed = {one.receipt: one for one in super().outbox(target)}
+        owed.update((receipt, one) for receipt, one in self._pending.owed.items() if receipt.target == target)
+        return [one for receipt, one in owed.items() if receipt not in self._pending.delivered]
 
     @property
     def dropped_entries(self) -> int:
@@ -135,7 +148,8 @@ class Store(Records):
 
     def forget_targets(self, configured: Collection[str]) -> dict[str, int]:
         """Delete what is owed to targets that are no longer configured, and return how much that was of each."""
-        gone = {target: self.outbox(target) for target in self.targets() if target not in configured}
+        known = {*self.targets(), *(receipt.target for receipt in self._pending.owed)}
+        gone = {target: self.outbox(target) for target in sorted(known) if target not in configured}
         self.commit({}, (), (), [one.receipt for owed in gone.values() for one in owed], ())
         return {target: len(owed) for target, owed in gone.items()}
 

@@ -220,7 +220,7 @@ def test_a_full_disk_costs_nothing_that_was_saved(small_disk: Path, wall: Hand) 
         assert taken is (store.failing_since is None)
     assert store.failing_since == wall.time
     assert "full" in store.last_error
-    assert store.positions() == {"a": str(turn - 1)}
+    assert store.positions() == {"a": str(turn)}
     for more in range(1, 11):
         wall.time += 1
         alert = Alert("fork", "bp1", Phase.FIRING, wall(), wall(), incident=more)
@@ -229,7 +229,11 @@ def test_a_full_disk_costs_nothing_that_was_saved(small_disk: Path, wall: Hand) 
     assert not store.commit({}, [], [], [Receipt("hook", "old"), Receipt("hook", "new 3")], [])
     records = Store.read(path)
     assert records.positions() == {"a": str(turn - 1)}
+    assert [one.key for one in records.outbox("hook")] == ["old"]
     records.close()
+    assert store.positions() == {"a": "later 10"}, "a reload goes on where the commit was, not where the disk is"
+    assert [alert.incident for alert in store.alerts()] == [10]
+    assert [one.key for one in store.outbox("hook")] == [f"new {n}" for n in range(1, 11) if n != 3]
     ballast.unlink()
     assert not store.commit({}, [], [], [], []), "a disk that was full is asked once a second only"
     wall.time += 1
@@ -256,7 +260,7 @@ def test_a_start_on_a_full_disk(small_disk: Path, wall: Hand) -> None:
     store = Store.open(path, wall)
     assert store.positions() == {"a": "1"}
     assert not store.commit({"a": "2"}, [], [], [], [])
-    assert store.positions() == {"a": "1"}
+    assert store.positions() == {"a": "2"}
     assert store.silences_now() == []
     ballast.unlink()
     wall.time += 1
