@@ -22,13 +22,13 @@ from keeper.core.event import Event
 from keeper.formats.nodeos_messages import (
     ERROR_LEVELS,
     MAX_DETAIL,
-    MAX_TEXT,
     Held,
     Reader,
     block_time,
     finish,
     latency_of,
     reader_of,
+    text_of,
 )
 from keeper.formats.nodeos_prefix import (
     WRAPPERS_DEEP,
@@ -208,7 +208,7 @@ class NodeosFormat:
             self._going_on += 1
             self._open_console(line)
             if self._held is not None and self._console_end is None and len(self._detail) < MAX_DETAIL and line.strip():
-                self._detail.append(line[:MAX_TEXT].decode("utf-8", "replace"))
+                self._detail.append(text_of(line))
         reading.recognized += 1
 
     def _open_console(self, line: bytes) -> None:

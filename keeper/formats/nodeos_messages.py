@@ -60,8 +60,8 @@ Reader: TypeAlias = Callable[[float, bytes], Outcome]
 
 
 def text_of(message: bytes) -> str:
-    """Decode a sentence for people, cut at MAX_TEXT bytes."""
-    return message[:MAX_TEXT].decode("utf-8", "replace")
+    """Decode a sentence for people, cut at MAX_TEXT bytes, without blanks at its end."""
+    return message[:MAX_TEXT].rstrip().decode("utf-8", "replace")
 
 
 def block_time(message: bytes) -> float | None:

@@ -37,14 +37,14 @@ _WRAPPER = re.compile(
         (
             rb"<[0-7]>",  # systemd's level, which journald eats
             # journald's short form, where the host may be empty; syslog
-            rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S{1,255} | )?[^\s:\[]{1,64}(?:\[\d{1,10}\])?: ",
-            # docker logs -t; with host and identifier journalctl -o short-iso and rsyslog's own default
+            rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:[^\s:\[]{1,255} | )?[^\s:\[]{1,64}(?:\[\d{1,10}\])?: ",
+            # docker logs -t; with host, identifier and process journalctl -o short-iso and rsyslog's own default
             rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d) "
-            rb"(?:\S{1,255} [^\s:\[]{1,64}(?:\[\d{1,10}\])?: )?",
+            rb"(?:[^\s:\[]{1,255} [^\s:\[]{1,64}\[\d{1,10}\]: )?",
             rb"\d{1,4}\|[\w.-]{1,64} {1,64}\| ",  # pm2
             rb"[\w./-]{1,64} {1,64}\| ",  # docker compose
             rb"[\w./-]{1,200}\.(?:txt|log|err|out):",  # grep
-            rb"\xe2\x94\x82 {0,64}",  # the border of a tmux pane
+            rb"\xe2\x94\x82 ?",  # the border of a tmux pane
         )
     )
 )
