@@ -10,7 +10,9 @@ from keeper.build import node_subject, pipeline
 from keeper.core.alert import Transition
 from keeper.core.event import Event
 from keeper.core.format import Format
+from keeper.core.memory import Subject
 from keeper.formats.nodeos import NodeosFormat
+from keeper.notable import NOTABLE, notable
 from keeper.pipeline import Pipeline, Taken
 from keeper.rules.judge import Judged
 from keeper.settings import NodeSettings, Settings
@@ -19,7 +21,7 @@ FOREVER_SEEN = float("inf")  # a recorded log is known to its end: there is no m
 
 
 class Moment(NamedTuple):
-    """One line of the timeline: a verdict that changed, or an alert that fired or was resolved."""
+    """One line of the timeline: an event, a verdict that changed, an alert that fired or was resolved."""
 
     at: float
     kind: str
@@ -68,14 +70,18 @@ class Replay:
             self._pipeline.memory.sees("log", FOREVER_SEEN)
         self.events += len(events)
         self.last_at = max(self.last_at or 0.0, events[-1].at)
-        yield from moments(self._pipeline.advance(events, self.last_at))
+        yield from moments(self._pipeline.advance(events, self.last_at), self._subject)
 
 
-def moments(taken: Taken) -> Iterator[Moment]:
+def moments(taken: Taken, subject: Subject) -> Iterator[Moment]:
     """The timeline of one step, in order of time. That a rule cannot say anything yet is no news."""
     lines = [_verdict(judged) for judged in taken.changes]
     lines += [_alert(transition) for transition in taken.transitions]
-    yield from sorted(lines, key=lambda moment: moment.at)
+    for event in taken.events:
+        if type(event) in NOTABLE and (sentence := notable(event, subject.producers)):
+            lines.append(Moment(event.at, "event", subject.name, "", sentence))
+    # In order of time; what happened stands before what follows from it.
+    yield from sorted(lines, key=lambda moment: (moment.at, moment.kind != "event"))
 
 
 def _verdict(judged: Judged) -> Moment:

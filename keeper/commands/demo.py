@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 
 from prometheus_client import CollectorRegistry
@@ -10,17 +11,20 @@ from prometheus_client import CollectorRegistry
 from keeper import __version__
 from keeper.build import forms, pipeline, subjects
 from keeper.config import parse
+from keeper.core.batch import Chunk, SourceUp
 from keeper.metrics import Metrics
+from keeper.replay import FOREVER_SEEN
 from keeper.runtime.clock import Clock, iso
 from keeper.runtime.inbox import Inbox
 from keeper.runtime.loop import Limits, Loop, Turned
 from keeper.runtime.measure import Measure
-from keeper.runtime.playback import Piece, Playback, PlayClock, recording
+from keeper.runtime.playback import PlayClock, recording, scenes
 from keeper.runtime.publish import Publisher
 from keeper.runtime.serve import Pages, Server
 from keeper.runtime.watch import Thread
 
-RECORDINGS = {"A": "A", "B": "B", "C": "C", "F": "net"}
+RECORDINGS = ("A", "B", "C")
+PUBLISH_EVERY = 0.2  # seconds of the world: the recording may turn the loop a thousand times in one
 CONFIG = """
 [keeper]
 name = demo
@@ -37,22 +41,17 @@ log = file:/recorded
 producer = eosstore
 role = C
 log = file:/recorded
-[node:F]
-producer = eosstore
-role = F
-log = file:/recorded
 [rule:peers_low]
 min = 1     ; the recorded network has four nodes
 [rule:own_silent]
 window_c = 200s   ; the recording ends before C's 780 s are over
-window_f = 200s
 """
 WHAT = """\
 A network of 21 producers, recorded on 2026-11-20. Hosts A, B and C hold the key of `eosstore`; A produces.
   20:22:48  a schedule of 21 producers takes effect
   20:34:43  A is paused by hand, and nobody produces for `eosstore`
   20:36:12  its next window of twelve blocks stays empty, and so does the one at 20:38:18
-Watch keeper find it, from four hosts at once.
+Watch keeper find it, from three hosts at once.
 """
 
 
@@ -67,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0.1 <= args.speed <= 1000:
         print("keeper demo: --speed must be between 0.1 and 1000", file=sys.stderr)
         return 2
+    logging.getLogger("keeper").setLevel(logging.CRITICAL)  # the demo says the same in its own words
     demo = Demo(args.listen, args.speed)
     print(WHAT)
     print(f"page     http://{demo.server.address}/\nmetrics  http://{demo.server.address}/metrics\n", flush=True)
@@ -78,10 +78,12 @@ class Demo:
 
     def __init__(self, listen: str, speed: float) -> None:
         settings = parse(CONFIG.format(listen=listen), "demo", {})
-        recorded = {name: recording(file) for name, file in RECORDINGS.items()}
-        start = min(cut[0].at for cut in recorded.values())
-        self.end = max(cut[-1].at for cut in recorded.values())
-        self.clock = PlayClock(Clock(), start, self.end, speed)
+        recorded = {name: recording(name) for name in RECORDINGS}
+        self.scenes = scenes(recorded)
+        start = self.scenes[0].at
+        self.world = Clock()
+        self.published_at = 0.0
+        self.clock = PlayClock(self.world, start, speed)
         self.metrics = Metrics(CollectorRegistry())
         self.metrics.build.info({"version": __version__})
         self.measure = Measure(self.metrics)
@@ -93,14 +95,8 @@ class Demo:
         self.loop.adopt([pipeline(s, settings, made.get(s.name), {}, not_silenced, start) for s in subjects(settings)])
         pages = Pages(self.metrics.registry, lambda: self.publisher.status, lambda: None, lambda: None)
         self.server = Server(settings.keeper.listen, pages)
+        self.posters = {name: self.inbox.poster(name, "log") for name in recorded}
         self.failed: list[str] = []
-        self.threads = [Thread("server", lambda _wait: self.server.run(), self.failed.append)]
-        self.threads += [self.player(name, cut) for name, cut in recorded.items()]
-
-    def player(self, name: str, cut: list[Piece]) -> Thread:
-        playback = Playback(f"{name}/log", cut, self.clock)
-        emit = self.inbox.poster(name, "log")
-        return Thread(playback.name, lambda wait: playback.run(emit, wait), self.failed.append)
 
     def settle(self, turned: Turned) -> None:
         """What the daemon stores and pushes, the demo prints; the page and the metrics are the same."""
@@ -108,29 +104,36 @@ class Demo:
         for entry in turned.entries:
             if entry.kind in ("firing", "resolved"):
                 print(f"{iso(entry.at)[11:19]}  {entry.subject:<2} {entry.kind.upper():<9} {entry.text}", flush=True)
+        if self.world.now() < self.published_at + PUBLISH_EVERY:
+            return
+        self.published_at = self.world.now()
         self.measure.levels(self.loop.pipelines.values(), turned.now)
         self.metrics.loop_last.set(turned.now)
         self.publisher.publish(turned.now, self.loop.pipelines.values(), [], [], [])
 
     def play(self, *, hold: bool) -> int:
         """Play to the end; then, when a person watches, keep the page until Ctrl-C."""
-        for thread in self.threads:
-            thread.start()
+        server = Thread("server", lambda _wait: self.server.run(), self.failed.append)
+        server.start()
         try:
-            while not self.failed and self.clock.now() < self.end:
-                self.loop.turn(1.0)
-            self.loop.turn(1.0)
+            for name, emit in self.posters.items():
+                emit(SourceUp(f"{name}/log", self.clock.now()))
+                emit(SourceUp(f"{name}/log", FOREVER_SEEN))
+            for scene in self.scenes:
+                self.clock.limit = scene.at
+                while (ahead := scene.at - self.clock.now()) > 0 and not self.failed:
+                    self.loop.turn(ahead)
+                self.posters[scene.subject](Chunk(f"{scene.subject}/log", scene.data, scene.at, position=""))
+                self.loop.turn(0.0)
             ending = "the page stays until Ctrl-C" if hold else "good bye"
-            print(f"\nthe recording ends at {iso(self.end)[11:19]}; {ending}", flush=True)
+            print(f"\nthe recording ends at {iso(self.clock.now())[11:19]}; {ending}", flush=True)
             while hold and not self.failed:
-                self.loop.turn(60.0)
+                self.loop.turn(3600.0)
         except KeyboardInterrupt:
             print()
         finally:
             self.inbox.close()
             self.server.close()
-            for thread in self.threads:
-                thread.stop()
         return 1 if self.failed else 0
 
 

@@ -16,7 +16,7 @@ from keeper.replay import Moment, Replay
 from keeper.runtime.clock import Clock, iso
 from keeper.settings import NodeSettings, Settings
 
-MARKS = {"failing": "-", "ok": "+", "unknown": "?", "FIRING": "!", "RESOLVED": "="}
+MARKS = {"failing": "-", "ok": "+", "unknown": "?", "FIRING": "!", "RESOLVED": "=", "event": "*"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from keeper.core.batch import Chunk, Item, Lost, SourceDown, SourceUp
 from keeper.core.event import ClockJumped, Event, LoopLate
 from keeper.core.source import Wait
 from keeper.core.verdict import State
+from keeper.notable import NOTABLE, notable
 from keeper.pipeline import Pipeline, Taken
 from keeper.rules.judge import Judged
 from keeper.runtime.inbox import Inbox, Posted
@@ -153,6 +154,10 @@ class Loop:
         """Journal what a step led to, count it, and remember when the subject wants to be looked at again."""
         self._dues[name] = self.pipelines[name].due()
         self.measure.taken(name, source, taken)
+        for event in taken.events:
+            if type(event) in NOTABLE and (sentence := notable(event, self.pipelines[name].memory.subject.producers)):
+                log.info("subject=%s event=%r", name, sentence)
+                self._turned.entries.append(Entry(event.at, "event", name, sentence))
         for judged in taken.changes:
             self._changed(judged)
         self._transitions(name, taken.transitions)

@@ -1,14 +1,13 @@
-"""A recorded log as a source, and the clock that plays it: live speed or many times faster."""
+"""Recorded logs, cut to be played, and the clock that plays them: live speed or many times faster."""
 
 from __future__ import annotations
 
 import lzma
 import re
+from collections.abc import Mapping
 from importlib import resources
 from typing import NamedTuple
 
-from keeper.core.batch import Chunk, SourceUp
-from keeper.core.source import Emit, Wait
 from keeper.formats.nodeos_prefix import minute
 from keeper.runtime.clock import Clock
 
@@ -44,17 +43,18 @@ def pieces(log: bytes) -> list[Piece]:
 
 
 class PlayClock:
-    """Recorded time: begins at `start`, runs `speed` times as fast as the world, and stands still at `end`."""
+    """Recorded time: begins at `start` and runs `speed` times as fast as the world, but never past what was handed
+    over: on a slow machine the recording takes longer and stays the same."""
 
-    def __init__(self, clock: Clock, start: float, end: float, speed: float) -> None:
+    def __init__(self, clock: Clock, start: float, speed: float) -> None:
         self._clock = clock
         self._origin = clock.now()
         self._start = start
-        self._end = end
         self._speed = speed
+        self.limit = start
 
     def now(self) -> float:
-        return min(self._end, self._start + (self._clock.now() - self._origin) * self._speed)
+        return min(self.limit, self._start + (self._clock.now() - self._origin) * self._speed)
 
     def drift(self) -> float:
         return 0.0
@@ -63,24 +63,17 @@ class PlayClock:
         return seconds / self._speed
 
 
-class Playback:
-    """Hands over the pieces of a recording when the play clock reaches them."""
+class Scene(NamedTuple):
+    """A piece of one subject's recording."""
 
-    def __init__(self, name: str, recorded: list[Piece], clock: PlayClock) -> None:
-        self._name = name
-        self._recorded = recorded
-        self._clock = clock
+    at: float
+    subject: str
+    data: bytes
 
-    @property
-    def name(self) -> str:
-        return self._name
 
-    def run(self, emit: Emit, wait: Wait) -> None:
-        emit(SourceUp(self._name, self._clock.now()))
-        for piece in self._recorded:
-            ahead = self._clock.real(piece.at - self._clock.now())
-            if wait(max(ahead, 0.0)):
-                return
-            emit(Chunk(self._name, piece.data, piece.at, position=""))
-        while not wait(1.0):
-            emit(SourceUp(self._name, self._clock.now()))
+def scenes(recorded: Mapping[str, list[Piece]]) -> list[Scene]:
+    """Several recordings as one, in order of time."""
+    return sorted(
+        (Scene(piece.at, subject, piece.data) for subject, cut in recorded.items() for piece in cut),
+        key=lambda scene: scene.at,
+    )
