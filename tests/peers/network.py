@@ -69,7 +69,10 @@ class Network:
         return len(self.producers) * 12 * 0.5
 
     def start(self) -> None:
-        """Start all nodes from the prepared chain and wait until all follow its new blocks: about 4 s."""
+        """Start all nodes from the prepared chain and wait until all follow its new blocks: about 4 s.
+
+        The logs begin there: a healthy network's lines, without the catching up and its unlinkable blocks.
+        """
         follower, leader = self.nodes["F"], self.nodes["net"]
         for node in self.nodes.values():
             node.take_chain(self._chain.ripe if node is follower else self._chain.young)
@@ -81,13 +84,15 @@ class Network:
         eventually(lambda: all(node.head() == old for node in self.nodes.values()), "all nodes to have the old chain")
         leader.resume()
         eventually(lambda: self.together(old), "all nodes to follow new blocks")
+        for node in self.nodes.values():
+            node.begin_log()
 
     def together(self, above: int = 0) -> bool:
         """True when every node's head is younger than 3 s and its number higher than `above`."""
         return all(node.head() > above and node.head_age(time.time()) < 3 for node in self.nodes.values())
 
     def reset(self) -> None:
-        """Back to the prepared chain, all nodes running, B and C paused. The logs go on in the same files."""
+        """Back to the prepared chain, all nodes running, B and C paused, and empty logs in the same files."""
         self.close()
         self.start()
 

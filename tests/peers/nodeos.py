@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ PAUSED = "--pause-on-startup"
 
 
 class Nodeos:
-    """One node process. Its log is a real file that grows over restarts; its data directory outlives `stop()`.
+    """One node process. Its log is a real file that grows over restarts; its data directory outlives them too.
 
     `options` are on its command line at each start. A node produces once it has seen a block of the present, like
     in real life; the first one of a dead chain must be started with STALE.
@@ -107,6 +108,11 @@ class Nodeos:
         copied = run(["cp", "-a", "--sparse=always", str(data), str(self.data)])
         assert copied.returncode == 0, copied.stderr
         self._dirty = False
+
+    def begin_log(self) -> None:
+        """Empty the log of a running node, which appends to it; what was in it goes to the file `before.log`."""
+        shutil.copy(self.log, self.directory / "before.log")
+        os.truncate(self.log, 0)
 
     def sigstop(self) -> None:
         """Hang: the process is there, its ports are open, nothing answers."""

@@ -62,6 +62,7 @@ def test_a_node_can_hang_die_and_come_back(fresh_testnet: Network) -> None:
     with pytest.raises(requests.ConnectionError):
         node.info()
     size = node.log.stat().st_size
+    assert size > 0
     node.start()
     assert node.log.stat().st_size > size
     eventually(network.together, "the killed node to catch up")
