@@ -19,17 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from keeper.core.batch import Parsed
 from keeper.core.event import Event
-from keeper.formats.nodeos_messages import (
-    ERROR_LEVELS,
-    MAX_DETAIL,
-    Held,
-    Reader,
-    block_time,
-    finish,
-    latency_of,
-    reader_of,
-    text_of,
-)
+from keeper.formats.nodeos_faults import finish
+from keeper.formats.nodeos_messages import reader_of
 from keeper.formats.nodeos_prefix import (
     WRAPPERS_DEEP,
     HourClock,
@@ -41,6 +32,7 @@ from keeper.formats.nodeos_prefix import (
     without_control,
 )
 from keeper.formats.nodeos_skim import BLOCK_BYTES, PREFIXED, RUN, Skim
+from keeper.formats.nodeos_text import ERROR_LEVELS, MAX_DETAIL, Held, Reader, block_time, latency_of, text_of
 
 CONTINUATION_LIMIT = 50  # a Spring stack trace has about 10 lines, its JSON context is one
 CONSOLE_LIMIT = 1 << 20  # bytes of console output after which a block without END is given up

@@ -69,8 +69,8 @@ def test_a_wrapped_recording_is_recognised_to_the_last_line(wrapper: str) -> Non
 
 PAUSED = b" thread-0   producer_plugin.cpp:239   block_production_loo ] Not producing block because it isn't my turn\n"
 BLOCK = (
-    b"%dms thread-0   producer_plugin.cpp:290       on_incoming_block    ] Received block ccd98d7b9bfd05b2... #475854 @ "
-    b"2018-06-13T05:%02d:%02d.000 signed by genesisblock [trxs: 0, lib: 475853, conf: 0, latency: %d ms]\n"
+    b"%dms thread-0   producer_plugin.cpp:290       on_incoming_block    ] Received block ccd98d7b9bfd05b2... #475854 "
+    b"@ 2018-06-13T05:%02d:%02d.000 signed by genesisblock [trxs: 0, lib: 475853, conf: 0, latency: %d ms]\n"
 )
 FIVE = 1528866000.0  # 2018-06-13T05:00:00Z
 
