@@ -7,6 +7,7 @@ verdict that held then: a replay that jumps over an hour fires what that hour wo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from keeper.core.alert import Alert, Phase, Policy, Transition, due, step
 from keeper.core.verdict import State, Verdict
@@ -37,7 +38,15 @@ class Alarms:
         self._verdicts[judged.rule.name] = judged.verdict
         if changed:
             transitions += self._step(judged.since)
+        else:
+            self._reword(judged)
         return transitions
+
+    def _reword(self, judged: Judged) -> None:
+        """Keep the words of a firing alert fresh: the number of seconds grows, another window was missed."""
+        alert, verdict = self.alerts[judged.rule.name], judged.verdict
+        if alert.phase is Phase.FIRING and verdict.state is State.FAILING:
+            self.alerts[judged.rule.name] = replace(alert, reason=verdict.reason, number=verdict.number)
 
     def until(self, now: float) -> list[Transition]:
         """Step what is due up to `now`."""
