@@ -108,8 +108,8 @@ class Unrecognized:
         self.others = 0
 
     def __call__(self, line: bytes) -> None:
-        text = ascii(line[:SHAPE_LENGTH].decode("utf-8", "replace"))[1:-1]
-        shape = re.sub(r"\d+", "N", re.sub(r"\b[0-9a-f]{8,}\b", "H", text))
+        text = line[:SHAPE_LENGTH].decode("utf-8", "replace")
+        shape = ascii(re.sub(r"\d+", "N", re.sub(r"\b[0-9a-f]{8,}\b", "H", text)))[1:-1]  # nothing for the terminal
         if shape in self.counts or len(self.counts) < SHAPES:
             self.counts[shape] = self.counts.get(shape, 0) + 1
         else:
