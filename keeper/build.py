@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from keeper.alarms import Alarms, Silenced
 from keeper.core.alert import Alert
 from keeper.core.format import Format
-from keeper.core.memory import Bounds, Memory, Subject
+from keeper.core.memory import Bounds, Expected, Memory, Subject
 from keeper.formats.nodeos import NodeosFormat
 from keeper.formats.patterns import PatternFormat
 from keeper.pipeline import Pipeline
@@ -22,7 +22,15 @@ def subjects(settings: Settings) -> list[Subject]:
     """Everything that is watched, keeper itself last."""
     found = [node_subject(node) for node in settings.nodes]
     found += [Subject(log.name, "log", sources=frozenset({"log"})) for log in settings.logs]
-    found += [Subject(e.name, "endpoint", sources=frozenset({"endpoint"})) for e in settings.endpoints]
+    found += [
+        Subject(
+            endpoint.name,
+            "endpoint",
+            sources=frozenset({"endpoint"}),
+            expected=Expected(endpoint.status, endpoint.changes_within, endpoint.least, endpoint.most),
+        )
+        for endpoint in settings.endpoints
+    ]
     found.append(Subject(KEEPER, "keeper", role=settings.keeper.role))
     return found
 

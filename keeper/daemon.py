@@ -23,6 +23,7 @@ from keeper.errors import ConfigError
 from keeper.metrics import Metrics
 from keeper.pipeline import Pipeline
 from keeper.runtime.announce import Announcer
+from keeper.runtime.checkpoint import keep_short
 from keeper.runtime.clock import Clock, iso
 from keeper.runtime.inbox import Inbox
 from keeper.runtime.loop import HEARTBEAT, Limits, Loop, Turned
@@ -77,6 +78,7 @@ class Daemon:
         self._positions: dict[str, str] = {}
         self._saved_at = 0.0
         self._levels_at = 0.0
+        self._dropped_entries = 0
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -93,6 +95,9 @@ class Daemon:
         self.adopt(self.settings)
         server = Thread("server", lambda _wait: self.server.run(), self._on_failed)
         server.start()
+        database = Path(self.settings.keeper.state_dir) / FILE
+        self.checkpoints = Thread("checkpoint", lambda wait: keep_short(database, wait), self._on_failed)
+        self.checkpoints.start()
         self.announcer.adopt(self.settings, self.server.address, self._on_failed)
         for target, count in self.store.forget_targets(self.announcer.targets).items():
             log.warning("target=%s state=unconfigured dropped=%d", target, count)
@@ -119,6 +124,7 @@ class Daemon:
         self.announcer.stop()
         self.inbox.close()
         self.server.close()
+        self.checkpoints.stop()
         for thread in self.sources.values():
             thread.join(max(until - self.clock.now(), 0.0))
         self.announcer.join(max(until - self.clock.now(), 0.0))
@@ -278,6 +284,8 @@ class Daemon:
         m.loop_last.set(now)
         m.inbox_length.set(len(self.inbox))
         m.silences.set(len(self._silences))
+        m.state_dropped.inc(self.store.dropped_entries - self._dropped_entries)
+        self._dropped_entries = self.store.dropped_entries
         self.announcer.measure(m)
         troubles = []
         if self.store.failing_since is not None:

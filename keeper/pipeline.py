@@ -71,11 +71,16 @@ class Pipeline:
             self.memory.forgot(source, item.at)
         if self.memory.sights[source].up != before.up or isinstance(item, Lost):
             self.judge.wake_all()
-        return self.advance((), now)
+        waiting: Sequence[Event] = ()
+        if isinstance(item, SourceUp) and self.form is not None and source == "log":
+            waiting = self.form.flush(now)  # the log is read to its end: no continuation line is on its way
+        return self.advance(waiting, now)
 
     def _chunk(self, chunk: Chunk, source: str, now: float, drift: float) -> Taken:
         if self.form is None:
             return Taken((), 0, 0, [], [])
+        if not chunk.data:
+            return self.advance((), now)  # only the position moved
         parsed = self.form.parse(chunk.data, chunk.seen + drift)
         events: list[Event] = parsed.events
         if drift:
@@ -84,7 +89,6 @@ class Pipeline:
         if self._first_chunk and events:
             self._first_chunk = False
             self.memory.reaches_back(source, events[0].at)
-        self.memory.last_line_at = chunk.seen
         events.append(LinesSeen(chunk.seen, parsed.lines, parsed.recognized))
         taken = self.advance(events, now)
         return taken._replace(lines=parsed.lines, unrecognized=parsed.unrecognized)
