@@ -145,8 +145,8 @@ class Announcer:
     def measure(self, metrics: Metrics) -> None:
         for target, (outbox, _) in self._outboxes.items():
             metrics.push_queue.labels(target).set(outbox.queued)
-            if outbox.last_sent_at is not None:
-                metrics.push_last.labels(target).set(outbox.last_sent_at)
+            # 0 while nothing was accepted: a target that never answers must have a series to alert on.
+            metrics.push_last.labels(target).set(outbox.last_sent_at or 0.0)
             for counter, value in (
                 (metrics.pushes, outbox.sent),
                 (metrics.push_failures, outbox.failed),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from keeper.core.alert import Phase
 from keeper.core.batch import Chunk, Item, Lost
 from keeper.core.event import (
     AnswerFailed,
     BlockProduced,
     BlockReceived,
+    ClockJumped,
     Event,
     InfoAnswer,
+    LoopLate,
     PausedAnswer,
     PeerCount,
     WindowClosed,
@@ -19,6 +22,7 @@ from keeper.core.slots import SLOTS_PER_WINDOW
 from keeper.core.verdict import State
 from keeper.metrics import Metrics
 from keeper.pipeline import Pipeline, Taken
+from keeper.rules.rule import SEVERITIES
 
 LIVE_LATENCY = 300.0  # an older block is history being synced; its age says nothing of the network
 
@@ -92,6 +96,10 @@ class Measure:
             elif isinstance(event, WindowClosed):
                 m.windows.labels(subject, event.producer).inc()
                 m.missed.labels(subject, event.producer).inc(SLOTS_PER_WINDOW - event.signed)
+            elif isinstance(event, LoopLate):
+                m.loop_late.inc(event.seconds)
+            elif isinstance(event, ClockJumped):
+                m.clock_jumps.inc()
         if produced := kinds.get(BlockProduced.__name__):
             m.produced.labels(subject).inc(produced)
         if received := kinds.get(BlockReceived.__name__):
@@ -101,7 +109,12 @@ class Measure:
 
     def levels(self, pipelines: Iterable[Pipeline], now: float) -> None:
         """Set the gauges from what is known now."""
+        firing = dict.fromkeys(SEVERITIES, 0)
+        held = 0
         for pipeline in pipelines:
+            for rule, alert in pipeline.alarms.alerts.items():
+                firing[pipeline.judge.judged[rule].rule.severity] += alert.phase is Phase.FIRING
+                held += alert.held is not None
             memory, name = pipeline.memory, pipeline.name
             for source, sight in memory.sights.items():
                 self._m.source_up.labels(name, source).set(sight.blind(now) is None)
@@ -115,6 +128,9 @@ class Measure:
                 self._m.rule_since.labels(name, rule).set(judged.since)
             if memory.subject.kind == "node":
                 self._node(pipeline)
+        for severity, number in firing.items():
+            self._m.alerts_firing.labels(severity).set(number)
+        self._m.alerts_held.set(held)
 
     def _node(self, pipeline: Pipeline) -> None:
         m, name, memory = self._m, pipeline.name, pipeline.memory
