@@ -1,0 +1,184 @@
+"""The dashboards are what Grafana reads, and every query of them returns data from a keeper that watches a node."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.deploy.files import DASHBOARDS, TOP
+from tests.deploy.scripted_node import OURS, ScriptedNode
+from tests.peers import free_ports
+from tests.peers.ask import answers, eventually, get, get_json
+from tests.peers.inbox import Inbox
+from tests.peers.process import Program
+from tests.peers.prometheus import Prometheus, promtool
+
+BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(DASHBOARDS.glob("*.json"))}
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+NODE = "tokyo"
+
+
+class Query(NamedTuple):
+    """One query of a dashboard; `instant` ones are asked for now, others over the last minute."""
+
+    board: str
+    place: str
+    expr: str
+    instant: bool
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def queries() -> list[Query]:
+    """Every expression: of panels, annotations and variables."""
+    found = []
+    for name, board in BOARDS.items():
+        for panel in panels(board):
+            for target in panel["targets"]:
+                found.append(Query(name, panel["title"], target["expr"], target["instant"]))
+        for annotation in board["annotations"]["list"]:
+            if "expr" in annotation:
+                found.append(Query(name, annotation["name"], annotation["expr"], True))
+        for variable in board["templating"]["list"]:
+            if variable["type"] == "query":
+                metric, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["definition"]).groups()  # type: ignore[union-attr]
+                found.append(Query(name, f"${variable['name']}", f"group by ({label}) ({metric}) == 1", True))
+    return found
+
+
+# -- the files -----------------------------------------------------------------------------------------------------
+
+
+def test_the_two_dashboards_are_there() -> None:
+    """The fleet and one node, with identities links can rely on."""
+    assert {name: board["uid"] for name, board in BOARDS.items()} == {name: name for name in BOARDS}
+    assert set(BOARDS) == {"keeper-fleet", "keeper-node"}
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_a_dashboard_is_one_grafana_reads(board: dict[str, Any]) -> None:
+    """Unique panel ids, nothing overlaps or hangs over the 24 columns, all data comes from the chosen Prometheus."""
+    assert board["schemaVersion"] == 39
+    assert board["id"] is None, "an id belongs to one Grafana"
+    assert board["refresh"]
+    assert [variable["name"] for variable in board["templating"]["list"]][:2] == ["datasource", "instance"]
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(ids) == len(set(ids))
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] >= 0 and place["x"] + place["w"] <= 24, panel["title"]
+        assert place["w"] > 0 and place["h"] > 0 and place["y"] >= 0, panel["title"]
+    for one, other in combinations(board["panels"], 2):
+        assert not overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
+    for panel in panels(board):
+        assert panel["datasource"] == DATASOURCE, panel["title"]
+        assert panel["targets"], panel["title"]
+        refs = [target["refId"] for target in panel["targets"]]
+        assert len(refs) == len(set(refs)), panel["title"]
+        for target in panel["targets"]:
+            assert target["datasource"] == DATASOURCE, panel["title"]
+            assert target["expr"], panel["title"]
+
+
+def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
+    return (
+        one["x"] < other["x"] + other["w"]
+        and other["x"] < one["x"] + one["w"]
+        and one["y"] < other["y"] + other["h"]
+        and other["y"] < one["y"] + one["h"]
+    )
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_every_panel_says_what_it_means_for_the_one_who_looks(board: dict[str, Any]) -> None:
+    """Each panel has a title of its own kind, a description, a unit and thresholds."""
+    assert len({panel["title"] for panel in panels(board)}) == len(panels(board))
+    for panel in panels(board):
+        assert len(panel["description"]) > 40, panel["title"]
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["unit"], panel["title"]
+        assert defaults["thresholds"]["steps"], panel["title"]
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_every_variable_a_query_uses_is_declared(board: dict[str, Any]) -> None:
+    """No query, title or link speaks of a variable the dashboard does not have."""
+    declared = {variable["name"] for variable in board["templating"]["list"]}
+    exprs = " ".join(target["expr"] for panel in panels(board) for target in panel["targets"])
+    assert set(re.findall(r"\$\{?(\w+)", exprs)) <= declared | {"__rate_interval", "__range", "1"}
+
+
+def test_the_links_between_the_dashboards_lead_somewhere() -> None:
+    """Every /d/UID in a link is the identity of one of the dashboards, with variables it has."""
+    variables = {name: {v["name"] for v in board["templating"]["list"]} for name, board in BOARDS.items()}
+    links = re.findall(r"/d/([\w-]+)/[\w-]+\?([^\"]*)", " ".join(path.read_text() for path in DASHBOARDS.iterdir()))
+    assert links
+    for uid, query in links:
+        assert set(re.findall(r"var-(\w+)=", query)) <= variables[uid]
+
+
+def test_grafana_is_told_where_the_dashboards_are() -> None:
+    """The provider is a file provider with a path, the datasource a Prometheus: the two files Grafana provisions."""
+    provider = (TOP / "grafana/provisioning/dashboards/keeper.yml").read_text()
+    assert "type: file" in provider and "path: /" in provider
+    datasource = (TOP / "grafana/provisioning/datasources/prometheus.yml").read_text()
+    assert "type: prometheus" in datasource and "url: http" in datasource
+
+
+# -- the queries ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes a keeper every second. The keeper watches a node that is well but for a producer that
+    misses blocks, and one that is not there; one target takes its alerts, one does not."""
+    directory = tmp_path_factory.mktemp("watched")
+    listen, nobody = free_ports(2)
+    with ScriptedNode(directory / "nodeos.log") as node, Inbox() as inbox:
+        config = directory / "config.ini"
+        config.write_text(
+            f"[keeper]\nname = tokyo-1\nrole = A\nlisten = 127.0.0.1:{listen}\nstate_dir = {directory}\n"
+            f"[node:{NODE}]\nproducer = {OURS}\nlog = file:{node.log}\napi = {node.url}\nreference_apis = {node.url}\n"
+            f"[node:gone]\nlog = file:{directory}/never.log\napi = http://127.0.0.1:{nobody}\n"
+            f"[alertmanager]\nurls = {inbox.url}, http://127.0.0.1:{nobody}\ninterval = 2s\n"
+        )
+        keeper = Program("keeper", [sys.executable, "-m", "keeper", "run", "-c", str(config)], directory / "keeper.log")
+        with keeper, Prometheus(directory / "prometheus", targets=[f"127.0.0.1:{listen}"]) as prometheus:
+            keeper.start(lambda: answers(f"http://127.0.0.1:{listen}/-/ready"))
+            yield prometheus
+
+
+def data(prometheus: Prometheus, query: Query) -> list[float]:
+    """The finite values Prometheus answers, with the dashboard's variables filled in as Grafana would."""
+    expr = query.expr.replace("$__rate_interval", "15s").replace("$__range", "60s")
+    expr = expr.replace("$instance", ".*").replace("$node", NODE)
+    now = time.time()
+    if query.instant:
+        answer = get_json(f"{prometheus.url}/api/v1/query", query=expr, time=now)
+    else:
+        answer = get_json(f"{prometheus.url}/api/v1/query_range", query=expr, start=now - 60, end=now, step=1)
+    values = [value for series in answer["data"]["result"] for _, value in series.get("values", [series.get("value")])]
+    return [number for number in map(float, values) if math.isfinite(number)]
+
+
+@pytest.mark.parametrize("query", queries(), ids=lambda q: f"{q.board}: {q.place}")
+def test_every_query_returns_data(watched: Prometheus, query: Query) -> None:
+    """The query is valid and, while keeper watches, has at least one number to show."""
+    eventually(lambda: data(watched, query), f"data for {query.expr}", deadline=90, every=0.5)
+
+
+def test_the_metrics_of_a_keeper_at_work_are_accepted(watched: Prometheus) -> None:
+    """promtool finds no fault in the page of a keeper that has watched for a while."""
+    [target] = get_json(f"{watched.url}/api/v1/targets")["data"]["activeTargets"]
+    checked = promtool("check", "metrics", stdin=get(target["scrapeUrl"]).text)
+    assert (checked.returncode, checked.stderr) == (0, "")

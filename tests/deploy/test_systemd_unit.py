@@ -1,0 +1,58 @@
+"""The systemd unit is valid and hardened, as systemd's own tools judge it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from keeper.commands.status import address_of
+from tests.deploy.files import DEPLOY, UNIT
+from tests.peers import installed
+from tests.peers.process import run
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit with programs that exist here: systemd wants to see what it shall start."""
+    path = tmp_path / UNIT.name
+    path.write_text(UNIT.read_text().replace("/opt/keeper/bin/keeper", "/bin/true"))
+    return path
+
+
+def test_systemd_accepts_the_unit(unit: Path) -> None:
+    """`systemd-analyze verify` has nothing to say."""
+    verified = run([installed("systemd-analyze"), "verify", "--man=no", str(unit)])
+    said = [line for line in (verified.stdout + verified.stderr).splitlines() if unit.name in line]
+    assert (verified.returncode, said) == (0, [])
+
+
+def test_systemd_judges_it_hardened(unit: Path) -> None:
+    """`systemd-analyze security` gives it an exposure of at most 1.5 of 10 (unhardened services get 9.6)."""
+    command = ["security", "--offline=true", "--no-pager", "--threshold=15", str(unit)]
+    judged = run([installed("systemd-analyze"), *command])
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_the_user_of_the_unit_is_the_one_that_is_created(tmp_path: Path) -> None:
+    """deploy/keeper.sysusers.conf makes the user and group the unit runs as, at home in its state."""
+    (tmp_path / "etc").mkdir()
+    made = run([installed("systemd-sysusers"), f"--root={tmp_path}", str(DEPLOY / "keeper.sysusers.conf")])
+    assert made.returncode == 0, made.stderr
+    [line] = (tmp_path / "etc/passwd").read_text().splitlines()
+    name, home = line.split(":")[0], line.split(":")[5]
+    text = UNIT.read_text()
+    assert re.findall(r"(?m)^(?:User|Group)=(.+)$", text) == [name, name]
+    assert re.findall(r"(?m)^StateDirectory=(.+)$", text) == [home.removeprefix("/var/lib/")]
+
+
+def test_the_image_and_the_unit_run_the_same_command() -> None:
+    """Both start `keeper run -c /etc/keeper/config.ini`; the image asks the port keeper listens on by default."""
+    image = (DEPLOY / "Dockerfile").read_text()
+    assert '\nENTRYPOINT ["keeper"]\nCMD ["run", "-c", "/etc/keeper/config.ini"]\n' in image
+    assert "\nExecStart=/opt/keeper/bin/keeper run -c /etc/keeper/config.ini\n" in UNIT.read_text()
+    port = address_of(None).rpartition(":")[2]
+    assert f"\nEXPOSE {port}\n" in image
+    assert f"HTTPConnection('127.0.0.1', {port}," in image
+    assert "\nUSER 10001:10001\n" in image
