@@ -1,0 +1,98 @@
+"""Recorded logs through the whole pipeline: the incident is found at its second, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.recorded import recording
+from keeper.config import parse
+from keeper.replay import Moment, Replay
+from keeper.runtime.clock import iso
+
+CONFIG = """
+[node]
+producer = eosstore
+role = {role}
+log = file:/recorded
+[rule:peers_low]
+min = 1
+"""
+PAUSED_AT = "2026-11-20T20:34:43"
+# What the timeline of the recording explains: the nodes start, and nobody but `eosio` signs for four minutes.
+EXPLAINED = {"node_restarted"}
+
+
+def timeline(role: str, name: str, chunk: int = 1 << 20) -> list[Moment]:
+    settings = parse(CONFIG.format(role=role), "config.ini", {})
+    replay = Replay(settings, settings.nodes[0])
+    return list(_moments(replay, recording(name), chunk))
+
+
+def _moments(replay: Replay, log: bytes, chunk: int) -> Iterator[Moment]:
+    start = 0
+    while start < len(log):
+        end = log.rfind(b"\n", start, start + chunk) + 1 or len(log)
+        yield from replay.feed(log[start:end], 0.0)
+        start = end
+    yield from replay.finish()
+
+
+@pytest.mark.parametrize(("role", "name"), [("A", "A"), ("B", "B"), ("C", "C"), ("F", "C")])
+def test_both_missed_windows_are_known_within_two_seconds_of_their_end_in_every_role(role: str, name: str) -> None:
+    """The windows at 20:36:12 and 20:38:18 end six seconds later; keeper knows within two."""
+    missed = [(iso(m.at)[11:19], m.text) for m in timeline(role, name) if m.kind == "event" and "missed" in m.text]
+    assert missed == [
+        ("20:36:19", "eosstore missed 12 of 12 blocks in its window 20:36:12-20:36:18"),
+        ("20:38:25", "eosstore missed 12 of 12 blocks in its window 20:38:18-20:38:24"),
+    ]
+
+
+@pytest.mark.parametrize(("role", "name"), [("A", "A"), ("B", "B"), ("C", "C")])
+def test_nothing_is_wrong_before_the_producer_is_paused_but_what_the_timeline_explains(role: str, name: str) -> None:
+    """Until 20:34:43 no rule fails, though a schedule settles and two hosts sign the same blocks for a while."""
+    before = {m.rule for m in timeline(role, name) if m.kind == "failing" and iso(m.at) < PAUSED_AT}
+    assert before <= EXPLAINED
+
+
+def test_the_silence_of_our_producer_is_counted_from_slots() -> None:
+    """On B, 260 s after the slot of the last block (20:34:11.5) the producer is silent."""
+    silent = next(m for m in timeline("B", "B") if m.kind == "FIRING" and m.rule == "own_silent")
+    assert iso(silent.at) == "2026-11-20T20:38:31.500Z"
+
+
+def test_how_the_log_is_cut_into_chunks_changes_nothing() -> None:
+    """The timeline is the same for chunks of 4 KiB and of the whole log."""
+    assert timeline("B", "B", 4096) == timeline("B", "B", 1 << 24)
+
+
+def test_the_command_prints_the_timeline_and_a_summary(tmp_path: Path) -> None:
+    """`keeper replay --json` gives a JSON object a line and the counts at the end; several logs find their order."""
+    config = tmp_path / "config.ini"
+    config.write_text(CONFIG.format(role="B"))
+    log = recording("B")
+    half = log.index(b"\n", len(log) // 2) + 1
+    (tmp_path / "a-later.log").write_bytes(log[half:])
+    (tmp_path / "b-earlier.log").write_bytes(log[:half])
+    command = [sys.executable, "-m", "keeper", "replay", "-c", config, "--json", *sorted(tmp_path.glob("*.log"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[-1]["summary"]["lines"] == log.count(b"\n")
+    fired = [(line["rule"], line["at"][11:19]) for line in lines[:-1] if line["kind"] == "FIRING"]
+    assert ("own_missed", "20:36:19") in fired
+    assert "node_restarted" in {rule for rule, _ in fired}
+
+
+def test_a_log_nobody_understands_is_said_to_be_one(tmp_path: Path) -> None:
+    """A log without one line of nodeos gives a hint, not an empty timeline that looks like a good night."""
+    config = tmp_path / "config.ini"
+    config.write_text(CONFIG.format(role="B"))
+    (tmp_path / "x.log").write_bytes(b"hello\nworld\n" * 100)
+    command = [sys.executable, "-m", "keeper", "replay", "-c", config, tmp_path / "x.log"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "none of them says anything to keeper" in done.stderr
