@@ -114,8 +114,6 @@ class ScriptedNode:
                     return
                 if not self._empty(slot):
                     log.write(_line(block))
-                if slot % 8 == 0:
-                    log.write("info  something no version of nodeos ever said\n")
 
     def __enter__(self) -> Self:
         self.log.touch()

@@ -30,6 +30,7 @@ missing() {
     has dockerd || echo docker.io
     static_busybox || echo busybox-static
     has chromium || echo chromium
+    { has systemd-analyze && has systemd-sysusers; } || echo systemd
     nodeos_python || echo libpython3.11
 }
 
