@@ -49,7 +49,7 @@ class NodeosFormat:
     `unrecognized` is shown every line that was not recognised, without its wrappers.
     """
 
-    def __init__(self, unrecognized: Callable[[bytes], object] = len) -> None:
+    def __init__(self, unrecognized: Callable[[bytes], None] = lambda _line: None) -> None:
         self._unrecognized = unrecognized
         self._minutes = Memo(minute)
         self._skim = Skim(self._minutes)
