@@ -73,7 +73,8 @@ def test_one_run_shows_every_mistake_with_section_option_line_and_cure() -> None
         "config.ini:11: [rule:log_silent] window: '10' is not a duration; write a number with a unit, such as 10s, "
         "500ms, 2m or 1h30m",
         "config.ini:13: [webhook] needs a name; write [webhook:NAME]",
-        "config.ini:14: [alertmanager]: urls is missing (addresses of all Alertmanager instances, path prefix included)",
+        "config.ini:14: [alertmanager]: urls is missing (addresses of all Alertmanager instances, "
+        "path prefix included)",
         "config.ini:16: 'garbage' is neither [section] nor option = value",
         "config.ini:17: [node] stands a second time; the first is on line 6",
     ]

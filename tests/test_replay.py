@@ -79,7 +79,8 @@ def test_the_command_prints_the_timeline_and_a_summary(tmp_path: Path) -> None:
     half = log.index(b"\n", len(log) // 2) + 1
     (tmp_path / "a-later.log").write_bytes(log[half:])
     (tmp_path / "b-earlier.log").write_bytes(log[:half])
-    command = [sys.executable, "-m", "keeper", "replay", "-c", config, "--json", *sorted(tmp_path.glob("*.log"))]
+    command = [sys.executable, "-m", "keeper", "replay", "-c", str(config), "--json"]
+    command += [str(path) for path in sorted(tmp_path.glob("*.log"))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert lines[-1]["summary"]["lines"] == log.count(b"\n")
@@ -93,6 +94,6 @@ def test_a_log_nobody_understands_is_said_to_be_one(tmp_path: Path) -> None:
     config = tmp_path / "config.ini"
     config.write_text(CONFIG.format(role="B"))
     (tmp_path / "x.log").write_bytes(b"hello\nworld\n" * 100)
-    command = [sys.executable, "-m", "keeper", "replay", "-c", config, tmp_path / "x.log"]
+    command = [sys.executable, "-m", "keeper", "replay", "-c", str(config), str(tmp_path / "x.log")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "none of them says anything to keeper" in done.stderr

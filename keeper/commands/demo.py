@@ -58,7 +58,7 @@ Watch keeper find it, from three hosts at once.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=float, default=40.0, help="times live speed (default 40: half a minute)")
     parser.add_argument("--listen", default="127.0.0.1:9877", help="where page and metrics are served")
-    parser.add_argument("--exit", action="store_true", help="exit at the end (the default without a terminal)")
+    parser.add_argument("--stay", action="store_true", help="keep the page at the end, also without a terminal")
     parser.epilog = "example: keeper demo --speed 1"
 
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     demo = Demo(args.listen, args.speed)
     print(WHAT)
     print(f"page     http://{demo.server.address}/\nmetrics  http://{demo.server.address}/metrics\n", flush=True)
-    return demo.play(hold=sys.stdin.isatty() and not args.exit)
+    return demo.play(hold=sys.stdin.isatty() or args.stay)
 
 
 class Demo:
