@@ -59,12 +59,12 @@ class NodeosFormat:
         self._going_on = CONTINUATION_LIMIT  # continuation lines since the last prefix; at the limit none is taken
         self._console_end: bytes | None = None
         self._console_bytes = 0
-        self._mid_line = False
+        self._mid_line = False  # the last line was of json-file and not its line's end
         self._last_at: float | None = None  # of the last line that meant something
 
     def parse(self, data: bytes, seen: float) -> Parsed:
         text = without_control(data)
-        if self._console_end is not None or self._mid_line or _CONSOLE in text:
+        if self._console_end is not None or _CONSOLE in text:
             return self._carefully(text, seen)
         reading = _Reading(seen)
         for block in _blocks(text):
@@ -99,6 +99,7 @@ class NodeosFormat:
         if run:
             self._close(reading)
             self._going_on = 0
+            self._mid_line = False
             self._last_at = run[-1].at
             reading.events += run
             reading.lines += len(run)
@@ -122,6 +123,7 @@ class NodeosFormat:
                 self._message(at, level or b"", message, reader, reading)
             else:
                 self._chatter(message, reading)
+            self._mid_line = False
             if gap:
                 self._lines(gap, reading)
         return None
@@ -151,15 +153,17 @@ class NodeosFormat:
 
     def _unwrapped(self, line: bytes) -> tuple[bytes, Prefix | None]:
         """Return the line without its wrappers and, unless it is a piece from the middle of a line, its prefix."""
-        piece = self._mid_line
-        self._mid_line = False
+        goes_on, self._mid_line = self._mid_line, False
+        piece = False
         for _ in range(WRAPPERS_DEEP):
             prefix = None if piece else read_prefix(line, self._minutes)
             inner = None if prefix else unwrap(line)
             if inner is None:
                 return line, prefix
             line = inner.line
-            self._mid_line = self._mid_line or not inner.ended
+            if inner.ended is not None:
+                piece = piece or goes_on
+                self._mid_line = not inner.ended
         return line, None if piece else read_prefix(line, self._minutes)
 
     def _chatter(self, message: bytes, reading: _Reading) -> None:

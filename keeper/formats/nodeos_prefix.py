@@ -67,11 +67,11 @@ class Prefix(NamedTuple):
 
 
 class Unwrapped(NamedTuple):
-    """A line without what other programs put around it. `ended` is False for a piece of a longer line (json-file cuts
-    at 16 KiB): the next line goes on with it."""
+    """A line without what other programs put around it. `ended` is None unless the wrapper tells whether the line ends
+    with it: json-file cuts lines at 16 KiB, and its next entry goes on."""
 
     line: bytes
-    ended: bool
+    ended: bool | None
 
 
 K = TypeVar("K")
@@ -159,7 +159,7 @@ def unwrap(line: bytes) -> Unwrapped | None:
     rest = line[found.end() :]
     if found[0].startswith(_BORDER):
         rest = rest.rstrip(b" ").removesuffix(_BORDER).rstrip(b" ")
-    return Unwrapped(rest, True)
+    return Unwrapped(rest, None)
 
 
 class HourClock:

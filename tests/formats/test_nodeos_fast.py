@@ -40,6 +40,8 @@ FRAGMENTS = (
     b"\n[(a,b)->c]: CONSOLE OUTPUT END   =====================\n",
     b'{"log":"',
     b'\\n","stream":"stderr"}',
+    b'\n{"log":"no end","stream":"stderr"}\n',
+    b'\n{"log":"info  2026-11-20T20:19:03.493 nodeos    main.cpp:1    main ] Producer paused.\\n","stream":"stderr"}\n',
     b"99999999999999999999",
     b"]",
 )

@@ -176,6 +176,13 @@ def test_a_piece_of_a_long_json_file_line_is_no_line() -> None:
     assert len(form.parse(entry(FORGED + b"\n"), SEEN).events) == 1
 
 
+def test_text_that_looks_like_json_file_mutes_nobody() -> None:
+    """A line of somebody's text that looks like an unfinished entry takes nothing of the bare lines after it."""
+    forged = b'{"log":"no newline at its end","stream":"stderr"}\n'
+    assert len(read(forged + FORGED + b"\n")) == 1
+    assert len(read(PREFIX + b"closing\n" + forged + FORGED + b"\n" + FORGED + b"\n")) == 2
+
+
 def test_an_assertion_of_a_contract_rejects_no_block() -> None:
     """The sentence of fork_database counts only as nodeos writes it, not behind an assertion's own words."""
     head = PREFIX.replace(b"info ", b"error") + b"10 assert_exception: Assert Exception\n"
