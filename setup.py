@@ -11,7 +11,7 @@ VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "keeper/__init__.py").read
 setup(
     name="keeper",
     version=VERSION,
-    description="A watchdog for hosts where something must never go quiet: Antelope block producers and statistics agents",
+    description="A watchdog for what must never go quiet: Antelope block producers and statistics agents",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     python_requires=">=3.11",

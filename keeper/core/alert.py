@@ -78,7 +78,7 @@ class _Now(NamedTuple):
     silence: str | None
 
 
-def step(  # noqa: PLR0917  # who, what, when, how, and the two reasons to hold back: each of them once
+def step(  # who, what, when, how, and the two reasons to hold back: each of them once
     alert: Alert, verdict: Verdict, now: float, policy: Policy, cause: str | None, silence: str | None
 ) -> tuple[Alert, Transition | None]:
     """Bring the alert to `now`, at which its rule says `verdict`.

@@ -69,7 +69,9 @@ def _reference(node: NodeSettings, url: str, now: Now, random: Random) -> Wanted
 
 def _log(subject: str, log: str, lookback: int, positions: Mapping[str, str], now: Now) -> Wanted:
     kind, _, where = log.partition(":")
-    return Wanted(subject, "log", repr((log, lookback)), lambda: LOGS[kind](f"{subject}/log", where, lookback, positions, now))
+    return Wanted(
+        subject, "log", repr((log, lookback)), lambda: LOGS[kind](f"{subject}/log", where, lookback, positions, now)
+    )
 
 
 def _file(name: str, where: str, lookback: int, positions: Mapping[str, str], now: Now) -> Source:
