@@ -1,0 +1,133 @@
+"""A real keeper, started as an operator starts it: `keeper run -c config.ini`."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.peers import free_port
+from tests.peers.ask import answers, eventually, get, get_json
+from tests.peers.process import Program, run
+
+PROGRAM = str(Path(sys.executable).with_name("keeper"))
+
+
+class KeeperProcess:
+    """One keeper with a configuration, a state directory and a port of its own, kept over restarts.
+
+    `settings` is the configuration but for `[keeper]`; `options` are further lines of `[keeper]`.
+    """
+
+    def __init__(self, directory: Path, name: str, settings: str, *options: str, state_dir: Path | None = None) -> None:
+        self.name = name
+        self.directory = directory
+        self.config = directory / "config.ini"
+        self.state_dir = directory / "state" if state_dir is None else state_dir
+        self.address = f"127.0.0.1:{free_port()}"
+        self.log = directory / "keeper.log"
+        self._options = options
+        directory.mkdir(parents=True, exist_ok=True)
+        self.configure(settings)
+        self._program = Program(f"keeper {name}", [PROGRAM, "run", "-c", str(self.config)], self.log)
+
+    def configure(self, settings: str) -> None:
+        """Write the configuration; a running keeper takes it at `reload`."""
+        own = [f"name = {self.name}", f"listen = {self.address}", f"state_dir = {self.state_dir}", *self._options]
+        self.config.write_text("\n".join(["[keeper]", *own, "", settings]))
+
+    @property
+    def pid(self) -> int:
+        return self._program.pid
+
+    def running(self) -> bool:
+        return self._program.running()
+
+    def start(self, deadline: float = 20.0) -> None:
+        """Start and wait until `/-/ready` says so."""
+        self._program.start(lambda: answers(f"http://{self.address}/-/ready"), deadline)
+
+    def stop(self, deadline: float = 5.0) -> int:
+        """SIGTERM; the exit code. AssertionError after `deadline` seconds: 5 are promised."""
+        return self._program.stop(deadline)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._program.kill()
+
+    def hang(self) -> None:
+        """SIGSTOP."""
+        self._program.signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self._program.signal(signal.SIGCONT)
+
+    def reload(self) -> None:
+        """SIGHUP; returns at once."""
+        self._program.signal(signal.SIGHUP)
+
+    def refusal(self, deadline: float = 20.0) -> subprocess.CompletedProcess[str]:
+        """Run a keeper that is expected to end by itself."""
+        return run([PROGRAM, "run", "-c", str(self.config)], deadline=deadline)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Another of keeper's commands with the same configuration: `command("status", "--json")`."""
+        return run([PROGRAM, words[0], "-c", str(self.config), *words[1:]])
+
+    def status(self) -> dict[str, Any]:
+        """`/api/v1/status`."""
+        answer: dict[str, Any] = get_json(f"http://{self.address}/api/v1/status")
+        return answer
+
+    def subject(self, name: str) -> dict[str, Any]:
+        """What the status says of one subject."""
+        found: dict[str, Any] = next(one for one in self.status()["subjects"] if one["name"] == name)
+        return found
+
+    def states(self) -> dict[tuple[str, str], str]:
+        """The state of each rule that can know something, by (subject, rule)."""
+        subjects = self.status()["subjects"]
+        return {(one["name"], rule["rule"]): rule["state"] for one in subjects for rule in one["rules"]}
+
+    def failing(self) -> set[tuple[str, str]]:
+        """(subject, rule) of what fails now."""
+        return {key for key, state in self.states().items() if state == "failing"}
+
+    def metric(self, name: str, **labels: str) -> float:
+        """One sample of `/metrics`, the only one with this name and these labels; nan when it is not there."""
+        text = get(f"http://{self.address}/metrics").text
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        assert len(found) < 2, f"{name} {labels} are {len(found)} series"
+        return found[0] if found else float("nan")
+
+    def lines(self) -> list[str]:
+        """What it wrote to its own log, over all its lives."""
+        return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+
+    def tail(self) -> str:
+        return self._program.tail(80)
+
+    def await_line(self, text: str, after: int = 0, deadline: float = 20.0) -> str:
+        """Wait for a line of its own log, behind the first `after` ones, that holds `text`."""
+        return eventually(
+            lambda: next((line for line in self.lines()[after:] if text in line), ""), f"{text!r} in {self.log}", deadline
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
