@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
+from keeper.cli import COMMANDS
 from keeper.config import parse
 from keeper.core.notice import TEST, WATCHDOG
 from keeper.core.options import Option, options_of
@@ -175,3 +176,15 @@ def test_the_labels_of_metrics_are_explained() -> None:
     """Each label in the table of metrics has a line in the table of labels."""
     used = {label for _, _, labels in exported() for label in labels} - {"version"}
     assert set(re.findall(r"(?m)^\| `(\w+)` \| [^|]+ \|$", METRICS.read_text())) == used
+
+
+# -- the commands they speak of ------------------------------------------------------------------------------------
+
+
+def test_every_command_the_documents_tell_people_to_run_exists() -> None:
+    """`keeper WORD` in documents, unit, example and dashboards is a command."""
+    places = [EXAMPLE, RUNBOOK, METRICS, *TOP.glob("deploy/*"), *TOP.glob("grafana/dashboards/*")]
+    text = "\n".join(place.read_text() for place in places if place.is_file())
+    said = set(re.findall(r"(?m)(?:`|bin/|^#   |sudo )keeper ([a-z][a-z-]+)", text))
+    assert said <= COMMANDS.keys()
+    assert {"run", "check-config", "replay", "silence", "history", "status", "test-alert", "parse"} <= said
