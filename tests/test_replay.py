@@ -97,3 +97,17 @@ def test_a_log_nobody_understands_is_said_to_be_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "keeper", "replay", "-c", str(config), str(tmp_path / "x.log")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "none of them says anything to keeper" in done.stderr
+
+
+def test_chatter_between_events_is_no_silence() -> None:
+    """A head that stands still while the log goes on talking is not a silent log."""
+    settings = parse(CONFIG.format(role="F"), "config.ini", {})
+    replay = Replay(settings, settings.nodes[0])
+    block = (
+        "info  2026-11-20T20:00:00.000 nodeos    x.cpp:1                  f                    ] Received block "
+        "0102030405060708... #7 @ 2026-11-20T20:00:00.000 signed by bpa [trxs: 0, lib: 5, conf: 0, latency: 0 ms]\n"
+    )
+    chatter = "info  2026-11-20T20:{:02}:{:02}.000 net-0     net_plugin.cpp:1         f                    ] talking\n"
+    log = block + "".join(chatter.format(second // 60, second % 60) for second in range(1, 61))
+    told = [*replay.feed(log.encode(), 0.0), *replay.finish()]
+    assert {m.rule for m in told if m.kind == "failing"} == {"head_stalled"}

@@ -12,16 +12,17 @@ from keeper.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, nargs="?", default=Path("/etc/keeper/config.ini"))
-    parser.add_argument("-c", "--config", dest="config", type=Path, default=argparse.SUPPRESS)
+    parser.add_argument("file", type=Path, nargs="?", help="default: /etc/keeper/config.ini")
+    parser.add_argument("-c", "--config", type=Path, default=Path("/etc/keeper/config.ini"), help="the same as FILE")
     parser.add_argument("--json", action="store_true", help="print {ok, problems} for machines")
     parser.epilog = "exit code: 0 the file is good, 1 it has mistakes\n\nexample: keeper check-config config.ini"
 
 
 def run(args: argparse.Namespace) -> int:
+    path = args.file or args.config
     problems: list[str] = []
     try:
-        settings = load(args.config)
+        settings = load(path)
     except ConfigError as error:
         problems = error.problems
     if args.json:
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     watched += [f"log {n.name}" for n in settings.logs] + [f"endpoint {n.name}" for n in settings.endpoints]
     on = sum(rule.enabled for rule in settings.rules.values())
     targets = (list(settings.alertmanager.urls) if settings.alertmanager else []) + [w.name for w in settings.webhooks]
-    print(f"{args.config} is good: watches {', '.join(watched)} with {on} rules")
+    print(f"{path} is good: watches {', '.join(watched)} with {on} rules")
     if not targets:
         print("note: no [alertmanager] and no [webhook:NAME]: alerts are only shown on the page and in /metrics")
     return 0

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import get_args
 
 from keeper.core.batch import Parsed
-from keeper.core.event import Event
+from keeper.core.event import Event, LinesSeen
 from keeper.core.lines import LineSplitter
 from keeper.errors import KeeperError
 from keeper.formats.nodeos import NodeosFormat
@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
             lines += parsed.lines
             recognized += parsed.recognized
             for event in parsed.events:
+                if isinstance(event, LinesSeen):
+                    continue  # a mark for the rules that the log was not silent
                 counts[kind(event)] += 1
                 print(json_line(event))
     finally:  # an archive that ends too early still shows what it had

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from keeper.core.batch import Parsed
-from keeper.core.event import Event
+from keeper.core.event import Event, LinesSeen
 from keeper.formats.nodeos_faults import finish
 from keeper.formats.nodeos_messages import reader_of
 from keeper.formats.nodeos_prefix import (
@@ -35,6 +35,7 @@ from keeper.formats.nodeos_skim import BLOCK_BYTES, PREFIXED, RUN, Skim
 from keeper.formats.nodeos_text import ERROR_LEVELS, MAX_DETAIL, Held, Reader, block_time, latency_of, text_of
 
 CONTINUATION_LIMIT = 50  # a Spring stack trace has about 10 lines, its JSON context is one
+MARK_SECONDS = 5.0  # of lines without an event, until one says that there are lines
 CONSOLE_LIMIT = 1 << 20  # bytes of console output after which a block without END is given up
 
 _CONSOLE = b": CONSOLE OUTPUT BEGIN ="
@@ -61,6 +62,7 @@ class NodeosFormat:
         self._console_bytes = 0
         self._mid_line = False  # the last line was of json-file and not its line's end
         self._last_at: float | None = None  # of the last line that meant something
+        self._alive_at: float | None = None  # of the last line an event tells of
 
     def parse(self, data: bytes, seen: float) -> Parsed:
         text = without_control(data)
@@ -100,7 +102,7 @@ class NodeosFormat:
             self._close(reading)
             self._going_on = 0
             self._mid_line = False
-            self._last_at = run[-1].at
+            self._last_at = self._alive_at = run[-1].at
             reading.events += run
             reading.lines += len(run)
             reading.recognized += len(run)
@@ -123,6 +125,8 @@ class NodeosFormat:
                 self._message(at, level or b"", message, reader, reading)
             else:
                 self._chatter(message, reading)
+                if day:
+                    self._alive(self._minutes[day] + float(second), reading)
             self._mid_line = False
             if gap:
                 self._lines(gap, reading)
@@ -150,6 +154,8 @@ class NodeosFormat:
                 self._message(at, prefix.level, message, reader, reading)
             else:
                 self._chatter(message, reading)
+                if prefix.at is not None:
+                    self._alive(prefix.at, reading)
 
     def _unwrapped(self, line: bytes) -> tuple[bytes, Prefix | None]:
         """Return the line without its wrappers and, unless it is a piece from the middle of a line, its prefix."""
@@ -176,10 +182,20 @@ class NodeosFormat:
         if _CONSOLE in message:
             self._open_console(message)
 
+    def _alive(self, at: float, reading: _Reading) -> None:
+        """Mark that lines were written though none made an event, so that a replay does not take chatter for silence.
+
+        The marks count no lines: who reads the log live counts them by their arrival. Before the first event there is
+        nothing to be silent after.
+        """
+        if self._alive_at is not None and at - self._alive_at >= MARK_SECONDS:
+            self._alive_at = at
+            reading.events.append(LinesSeen(at, 0, 0))
+
     def _message(self, at: float, level: bytes, message: bytes, reader: Reader | None, reading: _Reading) -> None:
         """Read a prefixed line that may be an event or, because of its level, the first of several lines."""
         self._chatter(message, reading)
-        self._last_at = at
+        self._last_at = self._alive_at = at
         outcome = reader(at, message) if reader else None
         if outcome is None and level in ERROR_LEVELS:
             outcome = Held(at, None, None, message, False)
