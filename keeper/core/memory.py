@@ -163,13 +163,12 @@ class Memory:
         turns = self.chain.turns
         reached, derived = self.chain.apply(events, start, stop)
         self.turns += self.chain.turns - turns
-        while start < reached:
-            kind = type(events[start])
-            end = start + 1
-            while end < reached and type(events[end]) is kind:
-                end += 1
-            self._remember(kind, events[start:end])
-            start = end
+        batch = events[start:reached]
+        if len(set(map(type, batch))) == 1:
+            self._remember(type(batch[0]), batch)
+        else:
+            for event in batch:
+                self._remember(type(event), (event,))
         for event in derived:
             self.ring(type(event)).append(event)
         return reached, derived
@@ -186,8 +185,8 @@ class Memory:
         ring = self.ring(kind)
         if kind is LinesSeen:
             self._count_lines(ring, cast("Sequence[LinesSeen]", events))
-            return
-        ring.extend(events)
+        else:
+            ring.extend(events)
         if kind not in NOT_LOGGED:
             self.last_line_at = max(self.last_line_at or 0.0, events[-1].at)
         elif kind is ReferenceAnswer:
