@@ -50,6 +50,10 @@ def read_dir(value: str) -> str:
     return value
 
 
+def read_ca_file(value: str) -> str:
+    return read_dir(value) if value else ""
+
+
 def read_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value):
         raise ValueError(f"{value!r} is not a name; use letters, digits, dot, dash and underscore")
@@ -95,6 +99,7 @@ class NodeSettings:
     api_interval: float = duration("1s", "how often get_info is asked", minimum=0.2)
     api_timeout: float = duration("2s", "how long an answer may take", minimum=0.1)
     reference_interval: float = duration("3s", "how often the reference nodes are asked", minimum=0.5)
+    ca_file: str = option("", read_ca_file, "certificates to trust for these addresses instead of the system's")
     window_grace: float = duration("1s", "how late a window's last block may come before it counts as missed")
     lookback: int = size("1MiB", "how much of the log is read at the very first start")
 
@@ -119,6 +124,7 @@ class EndpointSettings:
     field: str = text("", "JSON field to watch, such as result.height; empty: none")
     interval: float = duration("1s", "how often it is asked", minimum=0.2)
     timeout: float = duration("2s", "how long an answer may take", minimum=0.1)
+    ca_file: str = option("", read_ca_file, "certificates to trust instead of the system's")
     changes_within: float = duration("0s", "the field must change within this time; 0s: it need not")
     least: float | None = number("", "the field must not be below this number")
     most: float | None = number("", "the field must not be above this number")
@@ -134,7 +140,7 @@ class AlertmanagerSettings:
     username: str = text("", "for basic authentication")
     password: str = secret("", "for basic authentication")
     token: str = secret("", "bearer token")
-    ca_file: str = option("", lambda v: read_dir(v) if v else "", "certificates to trust instead of the system's")
+    ca_file: str = option("", read_ca_file, "certificates to trust instead of the system's")
     runbook_url: str = url("", "page that explains the rules; the rule's name is appended as #name")
 
 

@@ -210,6 +210,7 @@ class ReferenceAnswer(NamedTuple):
     head_id: str
     head_time: float
     lib: int
+    chain_id: str = ""
 
 
 class PausedAnswer(NamedTuple):

@@ -296,5 +296,14 @@ class View:
         return sight.known_from if sight is not None and sight.known_until >= 0 else float("inf")
 
     def references(self, max_age: float) -> Mapping[str, ReferenceAnswer]:
-        """The last answer of each reference node, not older than `max_age` seconds."""
-        return {e: a for e, a in self.memory.references.items() if self.now - a.at <= max_age}
+        """The last answer of each reference node of our chain, not older than `max_age` seconds.
+
+        A node of another chain, configured by mistake, has nothing to say about ours.
+        """
+        info = self.last(InfoAnswer)
+        ours = info.chain_id if info is not None else ""
+        return {
+            endpoint: answer
+            for endpoint, answer in self.memory.references.items()
+            if self.now - answer.at <= max_age and (not ours or answer.chain_id in ("", ours))
+        }

@@ -52,7 +52,7 @@ def info(body: bytes, at: float, took: float) -> InfoAnswer:
 def reference(body: bytes, at: float, endpoint: str) -> ReferenceAnswer:
     """Read get_info of somebody else's node. Raises NotUnderstood."""
     answer = info(body, at, 0.0)
-    return ReferenceAnswer(at, endpoint, answer.head, answer.head_id, answer.head_time, answer.lib)
+    return ReferenceAnswer(at, endpoint, answer.head, answer.head_id, answer.head_time, answer.lib, answer.chain_id)
 
 
 def paused(body: bytes, at: float) -> PausedAnswer:

@@ -35,8 +35,10 @@ def sources_of_node(node: NodeSettings, positions: Mapping[str, str], now: Now, 
     if node.log:
         wanted.append(_log(node.name, node.log, node.lookback, positions, now))
     if node.api:
-        api = NodeApiSettings(node=node.name, url=node.api, interval=node.api_interval, timeout=node.api_timeout)
-        details = NodeDetailsSettings(node=node.name, url=node.api, timeout=node.api_timeout)
+        api = NodeApiSettings(
+            node=node.name, url=node.api, interval=node.api_interval, timeout=node.api_timeout, ca_file=node.ca_file
+        )
+        details = NodeDetailsSettings(node=node.name, url=node.api, timeout=node.api_timeout, ca_file=node.ca_file)
         wanted.append(Wanted(node.name, "api", repr(api), lambda: node_api(api, now)))
         wanted.append(Wanted(node.name, "details", repr(details), lambda: node_details(details, now)))
     for url in node.reference_apis:
@@ -55,15 +57,20 @@ def sources_of_endpoint(endpoint: EndpointSettings, now: Now) -> list[Wanted]:
         field=endpoint.field,
         interval=endpoint.interval,
         timeout=endpoint.timeout,
+        ca_file=endpoint.ca_file,
     )
     return [Wanted(endpoint.name, "endpoint", repr(settings), lambda: http_endpoint(settings, now))]
 
 
 def _reference(node: NodeSettings, url: str, now: Now, random: Random) -> Wanted:
     settings = ReferenceApiSettings(
-        node=node.name, url=url, interval=node.reference_interval, phase=random.uniform(0, node.reference_interval)
+        node=node.name,
+        url=url,
+        interval=node.reference_interval,
+        phase=random.uniform(0, node.reference_interval),
+        ca_file=node.ca_file,
     )
-    identity = repr((node.name, url, node.reference_interval))
+    identity = repr((node.name, url, node.reference_interval, node.ca_file))
     return Wanted(node.name, "reference", identity, lambda: reference_api(settings, now))
 
 

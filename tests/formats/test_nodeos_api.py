@@ -79,7 +79,7 @@ def test_get_info_of_every_generation(answer: dict[str, Any], head_time: float, 
     assert (event.head_time, event.head_producer) == (head_time, "initd")
     assert (event.chain_id, event.version) == (chain_id, version)
     other = reference(body(answer), 6.0, "https://one.example")
-    assert other == (6.0, "https://one.example", 10010, HEAD, head_time, 9830)
+    assert other == (6.0, "https://one.example", 10010, HEAD, head_time, 9830, chain_id)
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def test_reference_nodes() -> None:
         with Running(source) as running:
             event = running.next()
         assert isinstance(event, ReferenceAnswer)
-        assert event == ReferenceAnswer(event.at, server.url(), 10010, HEAD, 1727408696.5, 9830)
+        assert event == ReferenceAnswer(event.at, server.url(), 10010, HEAD, 1727408696.5, 9830, "ac" * 32)
 
 
 def test_a_dead_reference_node_is_left_alone_for_longer_and_longer() -> None:
