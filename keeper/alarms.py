@@ -30,17 +30,26 @@ class Alarms:
             rule.name: Policy(severity=rule.severity, for_=rule.for_, recover=rule.recover) for rule in rules
         }
         self._verdicts: dict[str, Verdict] = {}
+        self._explained: dict[str, tuple[float, str]] = {}
+        self._now = float("-inf")
         self._changed: set[str] = set()
 
     def judged(self, judged: Judged, changed: bool) -> list[Transition]:
-        """A rule answered: everything due before is stepped first, then, if its state changed, all alerts."""
-        transitions = self.until(judged.since) if changed else []
-        self._verdicts[judged.rule.name] = judged.verdict
+        """A rule answered: everything due before is stepped first, then all alerts if its state changed or it tells of
+        something new."""
+        before, happened = self._verdicts.get(judged.rule.name), judged.verdict.happened
         if changed:
-            transitions += self._step(judged.since)
+            now = judged.since
+        elif happened is not None and before is not None and happened != before.happened:
+            now = happened
         else:
+            self._verdicts[judged.rule.name] = judged.verdict
             self._reword(judged)
-        return transitions
+            return []
+        transitions = self.until(now)
+        self._verdicts[judged.rule.name] = judged.verdict
+        self._reword(judged)
+        return transitions + self._step(now)
 
     def _reword(self, judged: Judged) -> None:
         """Keep the words of a firing alert fresh: the number of seconds grows, another window was missed."""
@@ -66,22 +75,42 @@ class Alarms:
         return changed
 
     def explained(self, rule: str) -> str | None:
-        """The failing rule that explains this one: it fails now, or its alert has not been resolved yet."""
+        """The rule that explains this one: it fails now, or its alert has not been resolved yet. Of two that explain
+        each other, the one that fires first explains the other."""
         for cause in self._rules[rule].after:
             verdict, alert = self._verdicts.get(cause), self.alerts.get(cause)
-            if (verdict is not None and verdict.state is State.FAILING) or (
-                alert is not None and alert.phase is Phase.FIRING
-            ):
+            if alert is not None and alert.phase is Phase.FIRING:
+                return cause
+            if verdict is not None and verdict.state is State.FAILING and rule not in self._rules[cause].after:
                 return cause
         return None
 
+    def _cause(self, rule: str, verdict: Verdict, now: float) -> str | None:
+        """As `explained`; what happened while another rule explained it stays explained by it."""
+        if (cause := self.explained(rule)) is not None:
+            self._explained[rule] = (now, cause)
+            return cause
+        until, cause = self._explained.get(rule, (float("-inf"), None))
+        return cause if verdict.happened is not None and verdict.happened <= until else None
+
     def _step(self, now: float) -> list[Transition]:
+        """Step all, and again while that makes one fire or end, because others may have waited for it."""
+        self._now = now = max(now, self._now)
+        transitions: list[Transition] = []
+        for _ in self._verdicts:
+            told = self._step_each(now)
+            transitions += told
+            if not told:
+                break
+        return transitions
+
+    def _step_each(self, now: float) -> list[Transition]:
         transitions: list[Transition] = []
         soonest = float("inf")
         for name, verdict in self._verdicts.items():
             alert, policy = self.alerts[name], self._policies[name]
             stepped, transition = step(
-                alert, verdict, now, policy, self.explained(name), self.silenced(alert.subject, name, now)
+                alert, verdict, now, policy, self._cause(name, verdict, now), self.silenced(alert.subject, name, now)
             )
             if stepped is not alert:
                 self.alerts[name] = stepped

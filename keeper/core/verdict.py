@@ -21,20 +21,24 @@ class Verdict(NamedTuple):
     `reason` is one sentence for a person. `number` is the figure that decided (seconds, blocks, peers), None where
     there is none. `until` is the promise that lets keeper sleep and replay fast: as long as no event arrives that the
     rule listens to (its `wakes`), the rule would answer the same state until that time.
+
+    `happened` is when the newest thing happened for which it fails, of a rule that tells of single things for a while;
+    None where what fails lasts. A thing another rule explains stays explained when that rule is well again.
     """
 
     state: State
     reason: str
     number: float | None
     until: float
+    happened: float | None = None
 
 
 def ok(reason: str, number: float | None = None, until: float = FOREVER) -> Verdict:
     return Verdict(State.OK, reason, number, until)
 
 
-def failing(reason: str, number: float | None = None, until: float = FOREVER) -> Verdict:
-    return Verdict(State.FAILING, reason, number, until)
+def failing(reason: str, number: float | None = None, until: float = FOREVER, happened: float | None = None) -> Verdict:
+    return Verdict(State.FAILING, reason, number, until, happened)
 
 
 def unknown(reason: str, until: float = FOREVER) -> Verdict:

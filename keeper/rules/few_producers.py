@@ -22,7 +22,7 @@ class FewProducers(Rule):
     """
 
     name = "few_producers"
-    after = ("head_stalled", "head_lag", "blocks_silent")
+    after = ("http_down", "head_stalled", "head_lag", "blocks_silent")
 
     producers: int = count("5", "how many different producers there must be", minimum=1, maximum=125)
     window: float = duration("60s", "in how much time", minimum=6)

@@ -24,7 +24,7 @@ class Fork(Rule):
     another block than this node at the same height."""
 
     name = "fork"
-    after = ("head_lag",)
+    after = ("http_down", "head_stalled", "head_lag")
     wakes = (ForkSwitched, BlockRejected, ReferenceAnswer)
 
     severity: str = routed_as("warning")
@@ -39,13 +39,13 @@ class Fork(Rule):
             last = switched[-1]
             reason = f"this node switched branches {counted(len(switched), 'time')} in {span(self.window)}"
             reason += f", last at {clock(last.at)}: {quoted(last.text)}"
-            return failing(reason, len(switched), until=view.now + FRESH)
+            return failing(reason, len(switched), view.now + FRESH, happened=last.at)
         refused = [event for event in view.recent(BlockRejected, self.window) if event.reason != INFORMATION]
         if refused:
             last_refused = refused[-1]
             reason = f"this node refused {counted(len(refused), 'block')} in {span(self.window)}"
             reason += f", last at {clock(last_refused.at)} ({last_refused.reason}): {quoted(last_refused.text)}"
-            return failing(reason, len(refused), until=view.now + FRESH)
+            return failing(reason, len(refused), view.now + FRESH, happened=last_refused.at)
         return self._none(view)
 
     @staticmethod

@@ -24,7 +24,7 @@ class HeadLag(Rule):
     nodes are more than `blocks` ahead."""
 
     name = "head_lag"
-    after = ("head_stalled",)
+    after = ("http_down", "head_stalled", "few_producers", "blocks_silent")
     wakes = (ReferenceAnswer,)
 
     behind: float = duration("10s", "how old the head block may be", minimum=1)
@@ -39,13 +39,17 @@ class HeadLag(Rule):
             return unknown("no block has been seen yet", until=view.now + FRESH)
         answers = heads(view)
         ahead = ahead_of(answers, head, self.blocks)
+        stalled = standstill(looks, rose_at)
+        if is_majority(ahead, answers) and STALL_FIRST <= stalled < self.behind + STALL_FIRST:
+            reason = f"head {head:,} has stood still for {span(stalled)} while others went on: stalled, or late"
+            return unknown(reason, until=view.now + FRESH)
         if is_majority(ahead, answers):
             most = ahead[len(ahead) // 2].head
             reason = f"head {head:,} is {counted(most - head, 'block')} behind"
             reason += f": {of_references(len(ahead), len(answers))} at {most:,}"
             return failing(reason, most - head, until=view.now + FRESH)
         age = max(look.seen for look in looks) - time
-        if rose_at - time >= self.behind or standstill(looks, rose_at) >= self.behind + STALL_FIRST:
+        if rose_at - time >= self.behind or stalled >= self.behind + STALL_FIRST:
             return failing(f"head {head:,} is {span(age)} old{_pace(view, age)}", age, until=view.now + FRESH)
         # The next block cannot be too old before this; from then on any may be.
         soonest = max(time + SLOT_SECONDS + self.behind, view.now + SOON)

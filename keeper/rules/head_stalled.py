@@ -18,7 +18,7 @@ class HeadStalled(Rule):
     """No higher head for `window`, neither in the log nor in the API's answers."""
 
     name = "head_stalled"
-    after = ("http_down",)
+    after = ("http_down", "few_producers", "blocks_silent")  # a node alone on its island moves, in its own turns only
 
     window: float = duration("10s", "how long the head may stay where it is", minimum=1)
 

@@ -22,7 +22,7 @@ class LibStalled(Rule):
     """LIB flat for `window`, and not because a new schedule settles: then it stands for over two rounds."""
 
     name = "lib_stalled"
-    after = ("head_stalled", "few_producers")
+    after = ("http_down", "head_stalled", "few_producers", "blocks_silent")
     wakes = (ScheduleAnswer, ScheduleProposed)
 
     window: float = duration("20s", "how long LIB may stay where it is", minimum=1)

@@ -21,7 +21,7 @@ class MissedBlocks(Rule):
     """Within `window`: `reports` gaps of `small` and more empty slots, or one of `large`."""
 
     name = "missed_blocks"
-    after = ("head_lag",)
+    after = ("head_stalled", "head_lag", "few_producers", "blocks_silent")
     wakes = (BlocksMissed,)
 
     severity: str = routed_as("warning")
@@ -39,7 +39,7 @@ class MissedBlocks(Rule):
             if len(counts) > 1:
                 sizes = listed(str(gap.slots) for gap in counts)
                 reason = f"{len(counts)} gaps of {sizes} empty slots in {span(self.window)}"
-            return failing(reason + self._absent(view), largest, until=view.now + FRESH)
+            return failing(reason + self._absent(view), largest, view.now + FRESH, happened=gaps[-1].at)
         look = log_look(view)
         if not isinstance(look, Look):
             return look

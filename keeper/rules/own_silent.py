@@ -23,7 +23,7 @@ class OwnSilent(Rule):
     """
 
     name = "own_silent"
-    after = ("head_stalled",)
+    after = ("head_stalled", "few_producers", "blocks_silent")
 
     window_a: float = duration("260s", "how long role A may sign nothing: two rounds of 21", minimum=12)
     window_b: float = duration("260s", "how long our account may be silent, seen in role B", minimum=12)
