@@ -22,7 +22,7 @@ setup(
         "docker>=7.1",
         "google-re2>=1.1",  # refuses or survives the patterns that make `re` hang
         "inotify-simple>=2.0",
-        "prometheus-client>=0.20",
+        "prometheus-client>=0.23",
         "requests>=2.32.2",  # the first whose adapters let a connection be made our way
         "sh>=2.0",
         "tenacity>=8.2",

@@ -81,6 +81,8 @@ class Loop:
 
     def adopt(self, pipelines: Sequence[Pipeline]) -> None:
         """Watch exactly these subjects from now on."""
+        for gone in self.pipelines.keys() - {pipeline.name for pipeline in pipelines}:
+            self.measure.forget(gone)
         self.pipelines = {pipeline.name: pipeline for pipeline in pipelines}
         self._dues = dict.fromkeys(self.pipelines, 0.0)
         for pipeline in pipelines:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from prometheus_client.metrics import MetricWrapperBase
+
 from keeper.core.alert import Phase
 from keeper.core.batch import Chunk, Item, Lost
 from keeper.core.event import (
@@ -24,6 +26,8 @@ from keeper.metrics import Metrics
 from keeper.pipeline import Pipeline, Taken
 from keeper.rules.rule import SEVERITIES
 
+MAX_PRODUCERS = 256  # with series of their own, for each node; the chain allows 125 at a time
+OTHER = "other"
 LIVE_LATENCY = 300.0  # an older block is history being synced; its age says nothing of the network
 
 
@@ -33,6 +37,7 @@ class Measure:
     def __init__(self, metrics: Metrics) -> None:
         self._m = metrics
         self._forgotten: dict[str, int] = {}
+        self._producers: dict[str, set[str]] = {}
 
     def declare(self, pipeline: Pipeline) -> None:
         """Make every series of a subject that can be known now, so that a rate never starts with a gap."""
@@ -55,8 +60,28 @@ class Measure:
             m.block_latency.labels(subject.name)
             m.api_seconds.labels(subject.name)
             for producer in subject.producers:
-                m.missed.labels(subject.name, producer)
-                m.windows.labels(subject.name, producer)
+                self._declare_producer(subject.name, producer)
+
+    def forget(self, subject: str) -> None:
+        """Remove every series of a subject that is no longer watched: a frozen gauge would lie for ever."""
+        for metric in vars(self._m).values():
+            if isinstance(metric, MetricWrapperBase):
+                for label in ("subject", "node"):
+                    if label in metric._labelnames:
+                        metric.remove_by_labels({label: subject})
+        self._forgotten.pop(subject, None)
+        self._producers.pop(subject, None)
+
+    def _declare_producer(self, node: str, producer: str) -> str:
+        """Make the series of a producer, and return its label: names come from the chain, so they are bounded."""
+        known = self._producers.setdefault(node, set())
+        if producer not in known:
+            if len(known) >= MAX_PRODUCERS:
+                return OTHER
+            known.add(producer)
+            self._m.missed.labels(node, producer)
+            self._m.windows.labels(node, producer)
+        return producer
 
     def item(self, subject: str, source: str, item: Item, now: float) -> None:
         m = self._m
@@ -94,8 +119,9 @@ class Measure:
             elif isinstance(event, AnswerFailed):
                 m.source_failures.labels(subject, source).inc()
             elif isinstance(event, WindowClosed):
-                m.windows.labels(subject, event.producer).inc()
-                m.missed.labels(subject, event.producer).inc(SLOTS_PER_WINDOW - event.signed)
+                producer = self._declare_producer(subject, event.producer)
+                m.windows.labels(subject, producer).inc()
+                m.missed.labels(subject, producer).inc(SLOTS_PER_WINDOW - event.signed)
             elif isinstance(event, LoopLate):
                 m.loop_late.inc(event.seconds)
             elif isinstance(event, ClockJumped):
@@ -135,6 +161,8 @@ class Measure:
     def _node(self, pipeline: Pipeline) -> None:
         m, name, memory = self._m, pipeline.name, pipeline.memory
         chain = memory.chain
+        for producer in chain.schedule.producers:
+            self._declare_producer(name, producer)
         if chain.head is not None:
             m.head.labels(name).set(chain.head)
             m.head_time.labels(name).set(chain.head_time)

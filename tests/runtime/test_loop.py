@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from keeper.build import forms, pipeline, subjects
 from keeper.config import parse
 from keeper.core.batch import Answers, Chunk, Lost, SourceUp
-from keeper.core.event import AnswerFailed, InfoAnswer
+from keeper.core.event import AnswerFailed, InfoAnswer, WindowClosed
 from keeper.core.verdict import State
 from keeper.metrics import Metrics
 from keeper.runtime.inbox import INBOX_ITEMS, Inbox
 from keeper.runtime.loop import Limits, Loop, Turned
-from keeper.runtime.measure import Measure
+from keeper.runtime.measure import MAX_PRODUCERS, Measure
 
 START = 1_795_206_000.0
 API_ONLY = "[node]\nproducer = eosstore\napi = http://127.0.0.1:1\n[rule:http_down]\nrecover = 2s\n"
@@ -157,3 +157,23 @@ def test_items_of_a_subject_that_was_removed_are_ignored() -> None:
     bench = Bench(API_ONLY)
     bench.inbox.poster("gone", "api")(Answers("gone/api", ()))
     bench.loop.turn(0.0)
+
+
+def test_a_subject_that_is_no_longer_watched_leaves_no_series_behind() -> None:
+    """After a reload without the node, /metrics does not speak of it any more."""
+    bench = Bench(API_ONLY)
+    bench.pass_time(2, answering=True)
+    bench.loop.measure.levels(bench.loop.pipelines.values(), bench.clock.time)
+    assert b'"node"' in generate_latest(bench.metrics.registry)
+    bench.loop.adopt([bench.loop.pipelines["keeper"]])
+    assert b'"node"' not in generate_latest(bench.metrics.registry)
+
+
+def test_producers_of_a_hostile_chain_cannot_grow_the_metrics() -> None:
+    """Beyond the bound of names, windows are counted under `other`."""
+    bench = Bench(API_ONLY)
+    windows = [WindowClosed(START, START, f"bp{number}", 0, 0) for number in range(MAX_PRODUCERS + 50)]
+    bench.loop.measure.events("node", "log", windows)
+    page = generate_latest(bench.metrics.registry).decode()
+    assert 'keeper_missed_blocks_total{node="node",producer="other"}' in page
+    assert page.count("keeper_missed_blocks_total{") == MAX_PRODUCERS + 1
