@@ -131,7 +131,12 @@ class Engine:
                 said = self._client.inspect_container(container)
             except self._docker.errors.NotFound:
                 raise Missing(missing(container, self.address)) from None
-        return container_of(said)
+        try:
+            return container_of(said)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SourceError(
+                f"{self.address} answers for container {container} what no engine says: {error!r}"
+            ) from error
 
     def deaths(self, name: str, since: int, until: int) -> list[tuple[str, str]]:
         """(`start` or `destroy`, id) for containers of that name between two times of the engine's, in ns.

@@ -37,8 +37,8 @@ class Recent:
 class Ledger:
     """What was handed over of one container, by the stream and by readings. Fields as in Position.
 
-    `suspect` is the lowest time of a line of the stream that was not handed over because only a reading can tell
-    whether it is new (the clock was set back) or shown again.
+    `suspect` is the time of a line of the stream that was not handed over, nor any after it, because only a reading can
+    tell whether it is new (the clock was set back), shown again, or whole.
     """
 
     def __init__(self, start: Position) -> None:
@@ -54,7 +54,8 @@ class Ledger:
         self._shown: set[LineId] = set()  # by the stream, not yet met by a reading
         self._read = Recent()
         self._newest: dict[int, LineId] = {}
-        self._headless: set[tuple[int, int]] = set()
+        self._headless: set[tuple[int, int]] = set()  # lines in whose middle the stream was opened
+        self._opening = False
 
     def position(self) -> Position:
         return Position(self.container, self.id, self.proven, self.ahead, self.last, self.floor)
@@ -63,19 +64,27 @@ class Ledger:
         """The time up to which lines were handed over, in ns; 0 when none was."""
         return max([self.floor, *(line_id.ns for line_id in (self.proven, self.last) if line_id is not None)])
 
+    def opened(self) -> None:
+        """A new stream begins, maybe in the middle of lines."""
+        self._opening = True
+
     def fresh(self, line: Line) -> bool:
-        """Whether a line of the stream is to be handed over; it counts as handed over then."""
-        line_id = LineId(line.stream, line.ns, 1)
+        """Whether a line of the stream is to be handed over; it counts as handed over then.
+
+        In doubt nothing is, until the next reading: it has the lines in their order.
+        """
         newest = self._newest.get(line.stream)
-        if newest is not None and line.ns <= newest.ns:
-            if line.ns < newest.ns or line.ns % 1000:
-                # Shown again, or the clock was set back. Two lines in one nanosecond are one line shown again.
-                if line.ns < newest.ns and line_id not in self._shown and line_id not in self._read:
-                    self._doubt(line.ns)
-                return False
-            line_id = LineId(line.stream, line.ns, newest.nth + 1)
+        line_id = LineId(line.stream, line.ns, 1)
+        if self.suspect is not None:
+            return False
         if (line.stream, line.ns) in self._headless:
-            self._doubt(line.ns)  # the stream was opened in the middle of this line: only a reading has its head
+            self.suspect = line.ns
+            return False
+        if newest is not None and line.ns <= newest.ns:
+            # Shown again, or the clock was set back. Two lines may share a microsecond, but not a nanosecond.
+            known = line_id in self._shown or line_id in self._read
+            if not known or (line.ns == newest.ns and line.ns % 1000 == 0):
+                self.suspect = line.ns
             return False
         self._newest[line.stream] = line_id
         self._shown.add(line_id)
@@ -85,6 +94,9 @@ class Ledger:
 
     def start_over(self) -> None:
         """The proven line is gone from the log: go on with what is newer than everything handed over."""
+        for line_id in self._shown:
+            self._read.add(line_id)
+        self._shown.clear()
         self.floor = self.newest()
         self.proven = self.last = None
         self.ahead = 0
@@ -100,11 +112,9 @@ class Ledger:
             self._read.add(line_id)
         self._shown.clear()
         self._newest.update(newest)
-        self._headless = unfinished
+        self._headless = unfinished if self._opening else self._headless & unfinished
+        self._opening = False
         self.suspect = None
-
-    def _doubt(self, ns: int) -> None:
-        self.suspect = ns if self.suspect is None else min(self.suspect, ns)
 
 
 class Reading:

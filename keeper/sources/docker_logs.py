@@ -117,7 +117,7 @@ class Watch:
         quick_ends = 0
         try:
             while True:
-                container = self._inspect(engine)
+                container = engine.inspect(self._container, self._outlet.wait)
                 ledger = self._ledger_of(container, engine)
                 if not container.running:
                     self._await_start(engine, container, ledger)
@@ -128,15 +128,14 @@ class Watch:
                 # The engine ends a stream some time before it says that the container has ended.
                 quick_ends = quick_ends + 1 if self._outlet.now() - opened < 1.0 else 0
                 self._pause(min(STEP * quick_ends, self._settings.poll))
-        finally:
-            engine.close()
-
-    def _inspect(self, engine: Engine) -> Container:
-        try:
-            return engine.inspect(self._container, self._outlet.wait)
         except Missing:
             self._newborn = True
             raise
+        except SourceError:
+            self._read_to_end = ""  # what happens now happens unseen
+            raise
+        finally:
+            engine.close()
 
     def _pause(self, seconds: float) -> None:
         if self._outlet.wait(seconds):
@@ -159,6 +158,7 @@ class Watch:
         kept = max(SMALLEST_LOG, container.max_size * container.max_files) if container.max_size else inf
         form = decoder(container)
         stream = engine.logs(container, follow=True, tail=0)
+        ledger.opened()
         try:
             chunks: list[bytes] | None = self._head(stream)
             self._compare(engine, container, ledger, 0)
@@ -213,7 +213,7 @@ class Watch:
         while (seen.id, seen.running, seen.finished) == (container.id, False, container.finished):
             self._pause(self._settings.poll)
             asked = self._outlet.now()
-            seen = self._inspect(engine)
+            seen = engine.inspect(self._container, self._outlet.wait)
             self._outlet.up(asked)
 
     def _ledger_of(self, container: Container, engine: Engine) -> Ledger:
@@ -245,9 +245,15 @@ class Watch:
         except Missing:
             pass
         since = moment(self._read_to_end) if self._read_to_end else old.newest()
-        events = engine.deaths(self._container, since, moment(new.created))
+        try:
+            events = engine.deaths(self._container, since, moment(new.created))
+        except SourceError:  # a proxy before the engine may forbid them: then nobody knows
+            events, self._read_to_end = [], ""
         unseen = {container for _, container in events} - {old.id, new.id}
         if self._read_to_end and not unseen and ("start", old.id) not in events:
             return ""
-        also = f"; {len(unseen)} more of that name came and went unseen" if unseen else ""
-        return f"created anew as {new.id[:12]}: what the old one printed last, if anything, went with it{also}"
+        others = f", {len(unseen)} containers unseen came and went" if unseen else ""
+        return (
+            f"created anew as {new.id[:12]}{others}: what was printed under this name after the last line handed over "
+            "and before that is gone, if anything was"
+        )

@@ -127,7 +127,7 @@ def _take(engine: Engine, container: Container, ledger: Ledger, outlet: Outlet, 
     if reading.only_last:
         outlet.lost(ledger, "the log no longer reaches back to where the engine's stream was last checked")
     if reading.broken_off:
-        outlet.lost(ledger, "the log is damaged: read again it ends before lines that were seen, others may be hidden")
+        outlet.lost(ledger, "read again, the log lacks lines that were seen: damaged or deleted, others may be, too")
     return Taken(complete, handed, form.messages, size)
 
 

@@ -104,6 +104,11 @@ class _Unfinished:
         self.last = 0  # bytes of the newest piece
         self.passing = False
 
+    def goes_on(self, ns: int) -> bool:
+        """Whether a message of that time is the next piece of this line. journald has microseconds and gives every
+        piece a time of its own: there a full piece goes on."""
+        return ns == self.ns or (self.last == PIECE and not ns % 1000 and not self.ns % 1000)
+
     def take(self, stream: int, data: bytes) -> list[Line]:
         self.last = len(data)
         if self.passing:
@@ -160,8 +165,7 @@ class Frames:
 
     def _join(self, stream: int, ns: int, text: bytes, lines: list[Line]) -> None:
         line = self._open.get(stream)
-        # journald and engines before 18.03 give every piece a time of its own: there a full piece goes on.
-        if line is not None and line.ns != ns and line.last != PIECE:
+        if line is not None and not line.goes_on(ns):
             self._finish(stream, lines)
             line = None
         complete = text.endswith(b"\n") or len(text) < PIECE
@@ -214,7 +218,7 @@ class Terminal:
         stamp = _STAMP.match(text)
         if stamp is None or self._line is None:
             return text
-        if self._stamps.ns(stamp) == self._line.ns or self._line.last == PIECE:
+        if self._line.goes_on(self._stamps.ns(stamp)):
             self.messages += 1
             return text[stamp.end() :]
         self._finish(lines)
