@@ -23,7 +23,7 @@ from keeper.core.event import (
     WindowClosed,
 )
 from keeper.core.schedule import Schedule
-from keeper.core.slots import CHAIN_EPOCH, SLOTS_PER_WINDOW, scheduled, slot_of, window_end, window_start
+from keeper.core.slots import CHAIN_EPOCH, SLOT_SECONDS, SLOTS_PER_WINDOW, scheduled, slot_of, window_end, window_start
 
 MAX_WINDOWS = 512  # 51 minutes of windows, four rounds of the largest schedule
 MAX_PRODUCERS = 256  # the chain allows 125 at a time; beyond it the longest silent one is forgotten
@@ -82,6 +82,7 @@ class Chain:
         self._newest_slot = -1  # -1: no block yet since the log is in unbroken sight
         self._newest_window = -1
         self._closed = -1
+        self._closes_at = float("inf")
         self._unbroken_from = float("-inf")
         self._our_slots: dict[int, tuple[str, bool]] = {}
 
@@ -90,27 +91,72 @@ class Chain:
     def apply(self, events: Sequence[Event], start: int, stop: int) -> tuple[int, list[Event]]:
         """Take `events[start:stop]` in order; return how far it came and what follows (DoubleProduced, BlocksMissed).
 
-        It comes back early when something follows, a window begins, or at one of its `turns`, because then time has
-        something to decide.
+        It comes back early when something follows, before an event at which a window is to be closed, and at one of its
+        `turns`, because then time has something to decide.
         """
         derived: list[Event] = []
-        window, turns = self._newest_window, self.turns
+        turns = self.turns
         index = start
-        for event in islice(events, start, stop):
+        while index < stop:
+            event = events[index]
+            if index > start and event[0] >= self._closes_at:
+                break
             index += 1
             kind = type(event)
-            if kind is BlockReceived or kind is BlockProduced:
-                self._block(event, kind is BlockProduced, derived)  # type: ignore[arg-type]  # narrowed by `kind`
+            if kind is BlockReceived:
+                self._block(event, False, derived)  # type: ignore[arg-type]  # narrowed by `kind`
+                index = self._run_on(event, events, index, stop)  # type: ignore[arg-type]
+            elif kind is BlockProduced:
+                self._block(event, True, derived)  # type: ignore[arg-type]
             else:
                 self._other(event)
-            if self._newest_window != window or derived or self.turns != turns:
+            if derived or self.turns != turns:
                 break
         return index, derived
+
+    def _run_on(self, first: BlockReceived, events: Sequence[Event], index: int, stop: int) -> int:
+        """Take the blocks that simply go on where `first` ended: received, the next slot, the same producer's window.
+
+        Does what `_block` does for each of them, at a third of its cost: most blocks come like this.
+        """
+        producer, slot_time, slot = first.producer, first.slot_time, self._newest_slot
+        masks = self._windows.get(self._newest_window, {})
+        if slot_time != CHAIN_EPOCH + slot * SLOT_SECONDS or producer not in masks or producer in self.ours:
+            return index
+        place = slot % SLOTS_PER_WINDOW
+        left = SLOTS_PER_WINDOW - 1 - place
+        head, lib, ids, closes_at = self.head or 0, self.lib, self.ids, self._closes_at
+        begin = index
+        event = first
+        for event in events[index : min(stop, index + left)]:  # type: ignore[assignment]  # looked at next
+            if type(event) is not BlockReceived:
+                break
+            at, number, ident, time, name, its_lib, _, _ = event
+            slot_time += SLOT_SECONDS
+            if time != slot_time or name != producer or number <= head or at >= closes_at:
+                break
+            if its_lib != lib:
+                if its_lib is not None and (lib is None or its_lib > lib):
+                    self.lib, self.lib_rose_at = its_lib, at
+                lib = self.lib
+            ids[number] = ident
+            head = number
+            index += 1
+        if index > begin:
+            last: BlockReceived = events[index - 1]  # type: ignore[assignment]  # every one of the run is
+            self.head, self.head_time, self.head_rose_at = head, last.slot_time, last.at
+            self.received_at = last.at
+            self.signed[producer] = last
+            run = index - begin
+            masks[producer] |= ((1 << run) - 1) << (place + 1)
+            self._newest_slot = slot + run
+        return index
 
     def sees_from(self, time: float) -> None:
         """Nothing is missing from the log since `time`; windows that began before cannot be judged."""
         self._unbroken_from = time
         self._newest_slot = self._newest_window = -1
+        self._closes_at = float("inf")
 
     def _block(self, event: BlockReceived | BlockProduced, own: bool, derived: list[Event]) -> None:
         at, number, ident, slot_time, producer, lib, *_ = event
@@ -133,7 +179,9 @@ class Chain:
         if signed is None or signed.slot_time <= slot_time:
             self.signed[producer] = event
         if slot == self._newest_slot + 1:
-            self._newest_slot, self._newest_window = slot, window
+            self._newest_slot = slot
+            if window != self._newest_window:
+                self._enter(window)
         elif slot > self._newest_slot:
             self._leap(at, number, slot_time, slot, derived)
         if producer in self.ours:
@@ -169,7 +217,13 @@ class Chain:
             self._unbroken_from = max(self._unbroken_from, slot_time)
         elif at - slot_time < LIVE_SECONDS:
             derived.append(BlocksMissed(at, slot - self._newest_slot - 1))
-        self._newest_slot, self._newest_window = slot, slot // SLOTS_PER_WINDOW
+        self._newest_slot = slot
+        self._enter(slot // SLOTS_PER_WINDOW)
+
+    def _enter(self, window: int) -> None:
+        self._newest_window = window
+        following = self._next_window()
+        self._closes_at = window_end(following) + self.grace if following < window else float("inf")
 
     def _signed_as_us(self, event: BlockReceived | BlockProduced, slot: int, own: bool, derived: list[Event]) -> None:
         """Two blocks in one slot under our name are two signers, whichever node they came from."""
@@ -244,15 +298,15 @@ class Chain:
 
     def next_close(self) -> float:
         """When `close_windows` may have something new to say; infinity when it waits for a block."""
-        window = self._next_window()
-        return window_end(window) + self.grace if window < self._newest_window else float("inf")
+        return self._closes_at
 
     def close_windows(self, now: float) -> list[WindowClosed]:
         """Judge the windows that are over: past by `grace`, with a later block seen, in unbroken sight of the log."""
         closed: list[WindowClosed] = []
-        while self.next_close() <= now:
+        schedule = self.schedule
+        while self._closes_at <= now:
             window = self._closed = self._next_window()
-            schedule = self.schedule
+            self._enter(self._newest_window)
             # A schedule takes over in the middle of a window: neither of the two was to sign all of it.
             first = schedule.since + schedule.took_over
             if not schedule.producers or window < first or window_start(window) < self._unbroken_from:

@@ -23,20 +23,19 @@ class Ring(Generic[E]):
     """The newest events, at most `max_count` of them and about `max_bytes` bytes.
 
     `each` is what every event of a kind without free text weighs: counting such events costs nothing. Without it
-    every event is weighed. `forgotten` counts what fell out; `remembers_from` is the time since which nothing is
-    missing.
+    every event is weighed. `forgotten` counts what fell out.
     """
 
-    __slots__ = ("_bytes", "_each", "_events", "_max_bytes", "_max_count", "forgotten", "remembers_from")
+    __slots__ = ("_bytes", "_each", "_events", "_known_from", "_max_bytes", "_max_count", "forgotten")
 
     def __init__(self, max_count: int, max_bytes: int, remembers_from: float, each: int | None = None) -> None:
-        self._events: deque[E] = deque()
         self._max_count = max_count if each is None else max(1, min(max_count, max_bytes // each))
+        self._events: deque[E] = deque(maxlen=self._max_count if each is not None else None)
         self._max_bytes = max_bytes
         self._bytes = 0
         self._each = each
+        self._known_from = remembers_from
         self.forgotten = 0
-        self.remembers_from = remembers_from
 
     def __len__(self) -> int:
         return len(self._events)
@@ -59,15 +58,16 @@ class Ring(Generic[E]):
         self.extend((event,))
 
     def extend(self, events: Sequence[E]) -> None:
+        if self._each is not None:
+            self.forgotten += max(0, len(self._events) + len(events) - self._max_count)
+            self._events.extend(events)
+            return
         self._events.extend(events)
-        if self._each is None:
-            for event in events:
-                self._bytes += weight(event)
-        over = len(self._events) - self._max_count
-        if over > 0:
-            self._forget(over)
-        while self._bytes > self._max_bytes and len(self._events) > 1:
-            self._forget(1)
+        for event in events:
+            self._bytes += weight(event)
+        while len(self._events) > self._max_count or (self._bytes > self._max_bytes and len(self._events) > 1):
+            self._bytes -= weight(self._events.popleft())
+            self.forgotten += 1
 
     def replace_last(self, event: E) -> None:
         """Put `event` in the place of the newest, which it includes."""
@@ -85,22 +85,21 @@ class Ring(Generic[E]):
         found.reverse()
         return found
 
+    @property
+    def remembers_from(self) -> float:
+        """The time since which nothing is missing."""
+        if not self.forgotten:
+            return self._known_from
+        # An event of the same moment as the oldest may be among the forgotten.
+        return max(self._known_from, nextafter(self._events[0].at, inf))
+
     def covers(self, since: float) -> bool:
         """Whether an absence since `since` can be proved from this ring."""
         return since >= self.remembers_from
 
     def blind_until(self, time: float) -> None:
         """Nothing is known of the time before `time`: the source was not looking."""
-        self.remembers_from = max(self.remembers_from, time)
-
-    def _forget(self, count: int) -> None:
-        for _ in range(count):
-            oldest = self._events.popleft()
-            if self._each is None:
-                self._bytes -= weight(oldest)
-        self.forgotten += count
-        # An event of the same moment may be among the forgotten: only what comes after is complete.
-        self.remembers_from = max(self.remembers_from, nextafter(oldest.at, inf))
+        self._known_from = max(self._known_from, time)
 
 
 def weight(event: object) -> int:

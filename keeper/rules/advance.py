@@ -15,6 +15,7 @@ from keeper.rules.judge import MOMENT, Judge, Judged
 # being a sixtieth of the quiet: a gap of days in a recorded log costs hundreds of questions, not millions.
 QUIET = 600.0
 QUIET_SHARE = 1 / 60
+SLICE = 12  # events looked ahead: the chain comes back at every new window anyway, after twelve blocks
 
 
 def advance(
@@ -49,12 +50,13 @@ def advance(
         if at - heard > QUIET:
             judge.wake_all()
         now = heard = max(now, at)
-        stop = index + 1
         if type(events[index]) in wakes:
             judge.wake((type(events[index]),))
+            stop = index + 1
         else:
-            while stop < count and events[stop][0] < due and type(events[stop]) not in wakes:
-                stop += 1
+            stop = min(count, index + SLICE)
+            if events[stop - 1][0] >= due or not wakes.isdisjoint(map(type, events[index:stop])):
+                stop = _first(events, index + 1, stop, due, wakes)
         index, derived = memory.take(events, index, stop)
         judge.heed()
         for event in derived:
@@ -67,13 +69,23 @@ def advance(
     judge.now = max(now, upto)
 
 
+def _first(events: Sequence[Event], start: int, stop: int, due: float, wakes: frozenset[type]) -> int:
+    """The first event, from `start` on, before which a rule is to be asked."""
+    for index in range(start, stop):
+        if events[index][0] >= due or type(events[index]) in wakes:
+            return index
+    return stop
+
+
 def _step(
     memory: Memory, judge: Judge, now: float, quiet: float, followed: Callable[[Event], object]
 ) -> Iterator[Judged]:
     """What time alone brings: windows that are over, then verdicts that no longer hold."""
     closed = memory.close_windows(now)
     if closed:
-        judge.wake((type(closed[0]),))
+        # The window of somebody else changes no verdict: a rule that listens is about ours.
+        if any(event.producer in memory.subject.producers for event in closed):
+            judge.wake((type(closed[0]),))
         for event in closed:
             followed(event)
     yield from judge.ask(now, max(MOMENT, quiet * QUIET_SHARE) if quiet > QUIET else MOMENT)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from keeper.core.memory import View
 from keeper.core.options import duration
-from keeper.core.verdict import Verdict, failing, ok
+from keeper.core.slots import WINDOW_SECONDS
+from keeper.core.verdict import FOREVER, Verdict, failing, ok
 from keeper.rules.looks import FRESH, log_look, stands_until, standstill
 from keeper.rules.phrases import span
 from keeper.rules.rule import Rule
@@ -14,10 +15,10 @@ from keeper.rules.rule import Rule
 
 @dataclass(frozen=True, kw_only=True)
 class BlocksSilent(Rule):
-    """No block received from a peer for `window`, although somebody else is in the schedule."""
+    """No block received from a peer for `window`, although somebody else was to sign one."""
 
     name = "blocks_silent"
-    after = ("log_silent", "head_stalled", "head_lag")
+    after = ("http_down", "log_silent", "head_stalled", "head_lag", "few_producers")
 
     window: float = duration("30s", "how long no block may arrive", minimum=7)
 
@@ -30,10 +31,22 @@ class BlocksSilent(Rule):
         silent = standstill([look], since)
         if silent < self.window:
             return ok("blocks arrive", silent, until=stands_until([look], since, self.window, view.now))
-        producers = view.chain.schedule.producers
-        if producers and view.subject.producers.issuperset(producers):
-            return ok("nobody but this node's own producers is in the schedule", until=view.now + FRESH)
+        allowed = self._allowed(view)
+        if silent < allowed:
+            return ok("only this node itself was to sign", silent, stands_until([look], since, allowed, view.now))
         reason = f"no block has arrived from a peer for {span(silent)}"
         if received is None:
             reason = f"no block has arrived from a peer since keeper looks, for {span(silent)}"
         return failing(reason, silent, until=view.now + FRESH)
+
+    def _allowed(self, view: View) -> float:
+        """Longer than `window` where this node signs so many turns in a row itself that nobody else could."""
+        producers = view.chain.schedule.producers
+        here = view.subject.producers.union(view.chain.produced)
+        longest = run = 0
+        for producer in producers * 2:
+            run = run + 1 if producer in here else 0
+            longest = max(longest, run)
+        if longest > len(producers):
+            return FOREVER
+        return max(self.window, (longest + 1) * WINDOW_SECONDS)

@@ -8,7 +8,7 @@ from keeper.core.event import BlockReceived, InfoAnswer, ReferenceAnswer
 from keeper.core.memory import View
 from keeper.core.options import count, duration
 from keeper.core.slots import SLOT_SECONDS
-from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
+from keeper.core.verdict import Verdict, failing, ok, unknown
 from keeper.rules.looks import FRESH, SOON, head_looks, standstill
 from keeper.rules.phrases import counted, of_references, span
 from keeper.rules.references import REFERENCE_LASTS, ahead_of, heads, is_majority
@@ -40,22 +40,22 @@ class HeadLag(Rule):
         answers = heads(view)
         ahead = ahead_of(answers, head, self.blocks)
         stalled = standstill(looks, rose_at)
-        if is_majority(ahead, answers) and STALL_FIRST <= stalled < self.behind + STALL_FIRST:
-            reason = f"head {head:,} has stood still for {span(stalled)} while others went on: stalled, or late"
-            return unknown(reason, until=view.now + FRESH)
         if is_majority(ahead, answers):
+            if STALL_FIRST <= stalled < self.behind + STALL_FIRST:
+                reason = f"head {head:,} has stood still for {span(stalled)} while others went on: stalled, or late"
+                return unknown(reason, until=view.now + FRESH)
             most = ahead[len(ahead) // 2].head
             reason = f"head {head:,} is {counted(most - head, 'block')} behind"
             reason += f": {of_references(len(ahead), len(answers))} at {most:,}"
             return failing(reason, most - head, until=view.now + FRESH)
-        age = max(look.seen for look in looks) - time
+        age = standstill(looks, time)
         if rose_at - time >= self.behind or stalled >= self.behind + STALL_FIRST:
             return failing(f"head {head:,} is {span(age)} old{_pace(view, age)}", age, until=view.now + FRESH)
         # The next block cannot be too old before this; from then on any may be.
         soonest = max(time + SLOT_SECONDS + self.behind, view.now + SOON)
-        forgotten = min((answer.at for answer in answers), default=FOREVER) + REFERENCE_LASTS
-        until = min(soonest, forgotten, max(look.lasts for look in looks))
-        return ok("the head is fresh", age, until=until)
+        if answers:
+            soonest = min(soonest, min(answer.at for answer in answers) + REFERENCE_LASTS)
+        return ok("the head is fresh", age, until=min(soonest, max(look.lasts for look in looks)))
 
 
 def _pace(view: View, age: float) -> str:

@@ -14,6 +14,7 @@ from keeper.core.verdict import State, Verdict, unknown
 from keeper.rules.rule import Rule
 
 MOMENT = 0.001  # a deadline must never be due again at the moment it was answered
+EARLY = 5.0  # verdicts whose time comes within so many seconds are asked along: fewer walks over all rules
 FRESH = 1.0  # verdicts that hold no longer than this are asked again to keep their number fresh
 
 
@@ -70,10 +71,11 @@ class Judge:
         if now < self.due:
             return []
         view = View(self.memory, now)
+        soon = now + EARLY
         distrust = self.memory.distrust_until if self.memory.subject.kind != "keeper" else 0.0
         changed: list[Judged] = []
         for name, until in self._until.items():
-            if until > now:
+            if until > soon:
                 continue
             before = self.judged[name]
             if now < distrust:

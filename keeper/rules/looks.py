@@ -61,11 +61,19 @@ def head_looks(view: View) -> list[Look] | Verdict:
 
 def standstill(looks: list[Look], since: float) -> float:
     """For how many seconds something provably has not happened that last happened at `since`."""
-    return max(look.seen - max(since, look.flat_from) for look in looks)
+    longest = float("-inf")
+    for seen, flat_from, _ in looks:
+        proved = seen - (flat_from if flat_from > since else since)
+        longest = max(longest, proved)
+    return longest
 
 
 def stands_until(looks: list[Look], since: float, window: float, now: float) -> float:
     """Until when a standstill since `since` cannot have lasted for `window`. Where the time has come already but the
     sources have not said so yet, look again soon; at the end of sight too."""
-    deadline = min(max(since, look.flat_from) for look in looks) + window
-    return min(max(deadline, now + SOON), max(look.lasts for look in looks))
+    first, end = float("inf"), 0.0
+    for _, flat_from, lasts in looks:
+        begun = flat_from if flat_from > since else since
+        first = min(first, begun)
+        end = max(end, lasts)
+    return min(max(first + window, now + SOON), end)

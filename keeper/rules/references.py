@@ -13,6 +13,8 @@ REFERENCE_LASTS = 15.0  # seconds an answer of a reference node speaks of the pr
 
 def heads(view: View) -> list[ReferenceAnswer]:
     """The answers of the reference nodes that are young enough, the highest head first."""
+    if not view.memory.references:
+        return []
     return sorted(view.references(REFERENCE_LASTS).values(), key=lambda answer: -answer.head)
 
 
