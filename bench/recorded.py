@@ -8,10 +8,17 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
-_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}")
-# The chain's clock: a repetition must begin a whole number of rounds later (21 producers, 126 s) to keep the schedule.
-ROUND = 126
-RECORDING_ROUNDS = 10  # the recording is 20 minutes, 9.5 rounds
+RECORDINGS = ("A", "B", "C", "net")
+# Who signs in them: the account that A, B and C share, and those of `net`.
+OURS = "eosstore"
+OTHERS = tuple(f"bp{letter}" for letter in "abcdefghijklmnopqrst")
+
+# A repetition begins a whole number of rounds (21 producers, 126 s) after the one before it, so that every window stays
+# where the schedule has it. A recording lasts 20 minutes, 9.5 rounds; the minute between two is a node being restarted,
+# with its network: each begins anew at block 1 with one producer.
+SHIFT = timedelta(seconds=10 * 126)
+
+_SECOND = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?=\.\d{3})")
 
 
 def recording(name: str) -> bytes:
@@ -21,20 +28,22 @@ def recording(name: str) -> bytes:
 def repeated(name: str, lines: int, path: Path) -> int:
     """Write at least `lines` lines to `path`; returns how many."""
     once = recording(name)
-    written = 0
+    each = once.count(b"\n")
+    repetitions = -(-lines // each)
     with path.open("wb") as out:
-        repetition = 0
-        while written < lines:
-            shift = timedelta(seconds=repetition * RECORDING_ROUNDS * ROUND)
-            out.write(_shifted(once, shift))
-            written += once.count(b"\n")
-            repetition += 1
-    return written
+        for repetition in range(repetitions):
+            out.write(_later(once, repetition * SHIFT))
+    return repetitions * each
 
 
-def _shifted(log: bytes, shift: timedelta) -> bytes:
+def _later(log: bytes, shift: timedelta) -> bytes:
+    moved: dict[bytes, bytes] = {}
+
     def later(match: re.Match[bytes]) -> bytes:
-        time = datetime.fromisoformat(match[0].decode()).replace(tzinfo=UTC) + shift
-        return time.strftime("%Y-%m-%dT%H:%M:%S.").encode() + b"%03d" % (time.microsecond // 1000)
+        text = match[0]
+        if text not in moved:
+            time = datetime.fromisoformat(text.decode()).replace(tzinfo=UTC) + shift
+            moved[text] = time.strftime("%Y-%m-%dT%H:%M:%S").encode()
+        return moved[text]
 
-    return _TIME.sub(later, log)
+    return _SECOND.sub(later, log)
