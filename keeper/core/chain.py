@@ -105,7 +105,8 @@ class Chain:
             kind = type(event)
             if kind is BlockReceived:
                 self._block(event, False, derived)  # type: ignore[arg-type]  # narrowed by `kind`
-                index = self._run_on(event, events, index, stop)  # type: ignore[arg-type]
+                if not derived and self.turns == turns:
+                    index = self._run_on(event, events, index, stop)  # type: ignore[arg-type]
             elif kind is BlockProduced:
                 self._block(event, True, derived)  # type: ignore[arg-type]
             else:
@@ -127,8 +128,7 @@ class Chain:
         left = SLOTS_PER_WINDOW - 1 - place
         head, lib, ids, closes_at = self.head or 0, self.lib, self.ids, self._closes_at
         begin = index
-        event = first
-        for event in events[index : min(stop, index + left)]:  # type: ignore[assignment]  # looked at next
+        for event in events[index : min(stop, index + left)]:
             if type(event) is not BlockReceived:
                 break
             at, number, ident, time, name, its_lib, _, _ = event
