@@ -13,7 +13,9 @@ SEVEN = tuple("abcdefg")
 TWENTY_ONE = tuple("abcdefghijklmnopqrstu")
 
 
-def observe(schedule: Schedule, windows: range, producers: tuple[str, ...], absent: frozenset[str] = frozenset()) -> None:
+def observe(
+    schedule: Schedule, windows: range, producers: tuple[str, ...], absent: frozenset[str] = frozenset()
+) -> None:
     for window in windows:
         producer = scheduled(window, producers)
         if producer not in absent:

@@ -56,7 +56,14 @@ def produced(time: float, number: int, producer: str, *, lib: int | None = None,
 
 
 def info(
-    time: float, head: int, *, lib: int = 1, producer: str = "a", age: float = 0.5, took: float = 0.01, branch: str = "0"
+    time: float,
+    head: int,
+    *,
+    lib: int = 1,
+    producer: str = "a",
+    age: float = 0.5,
+    took: float = 0.01,
+    branch: str = "0",
 ) -> InfoAnswer:
     """An answer of our API whose head block is `age` seconds old."""
     at = T0 + time
@@ -76,20 +83,21 @@ def blocks(
     first: int = 1000,
     schedule: tuple[str, ...] = SCHEDULE,
     without: Iterable[str] = (),
+    skip: Iterable[float] = (),
     lib_behind: int | None = 20,
     own: Iterable[str] = (),
 ) -> list[BlockReceived | BlockProduced]:
     """A block for each slot from `start` to before `stop`, signed as scheduled.
 
-    The windows of the producers `without` stay empty; blocks of the producers `own` are signed by this node. Numbers
-    go on from `first`; LIB is `lib_behind` blocks behind.
+    The windows of the producers `without` and the slots at `skip` stay empty; blocks of the producers `own` are signed
+    by this node. Numbers go on from `first`; LIB is `lib_behind` blocks behind.
     """
-    absent, here = frozenset(without), frozenset(own)
+    absent, here, empty = frozenset(without), frozenset(own), frozenset(skip)
     made: list[BlockReceived | BlockProduced] = []
     for index in range(round((stop - start) / SLOT_SECONDS)):
         time = start + index * SLOT_SECONDS
         producer = scheduled(window_of(slot_of(T0 + time)), schedule)
-        if producer in absent:
+        if producer in absent or time in empty:
             continue
         number = first + len(made)
         lib = None if lib_behind is None else number - lib_behind
