@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from keeper.core.alert import Alert, Phase, Policy, Transition, due, step
-from keeper.core.verdict import State, Verdict
+from keeper.core.verdict import State, Verdict, unknown
 from keeper.rules.judge import Judged
 from keeper.rules.rule import Rule
 
@@ -21,7 +21,10 @@ Silenced = Callable[[str, str, float], str | None]
 class Alarms:
     """Alerts by rule. `due` is when the next of them may change though no verdict does."""
 
-    def __init__(self, rules: Sequence[Rule], alerts: Mapping[str, Alert], silenced: Silenced) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], alerts: Mapping[str, Alert], silenced: Silenced, former: Alarms | None = None
+    ) -> None:
+        """`former` is what this one takes the place of, if keeper was running already."""
         self.alerts = dict(alerts)
         self.silenced = silenced
         self.due = float("inf")
@@ -31,25 +34,34 @@ class Alarms:
         }
         self._verdicts: dict[str, Verdict] = {}
         self._explained: dict[str, tuple[float, str]] = {}
-        self._now = float("-inf")
+        self._proved_from: dict[str, float] = {}
         self._changed: set[str] = set()
+        self._now = float("-inf")
+        if former is not None:
+            self._verdicts = {name: verdict for name, verdict in former._verdicts.items() if name in self._rules}
+            self._explained = dict(former._explained)
+            self._proved_from = dict(former._proved_from)
+            self._now = self.due = former._now
 
-    def judged(self, judged: Judged, changed: bool) -> list[Transition]:
-        """A rule answered: everything due before is stepped first, then all alerts if its state changed or it tells of
-        something new."""
-        before, happened = self._verdicts.get(judged.rule.name), judged.verdict.happened
-        if changed:
-            now = judged.since
-        elif happened is not None and before is not None and happened != before.happened:
-            now = happened
-        else:
-            self._verdicts[judged.rule.name] = judged.verdict
-            self._reword(judged)
-            return []
-        transitions = self.until(now)
-        self._verdicts[judged.rule.name] = judged.verdict
+    def woken(self, now: float) -> None:
+        """Take up what an earlier keeper left: what fires because something happened, is over only when keeper itself
+        has looked for as long as that counts."""
+        for name, alert in self.alerts.items():
+            if alert.phase is Phase.FIRING and (remembers := self._rules[name].remembers()):
+                self._proved_from[name] = now + remembers
+
+    def judged(self, judged: Judged, changed: bool, now: float) -> list[Transition]:
+        """A rule answered. What was due before is stepped with the verdicts that held then; what follows from this one
+        is stepped by `until`, when all that were judged at the same moment are known."""
+        transitions: list[Transition] = []
+        while self.due < now:
+            transitions += self._step(self.due)
+        before, verdict = self._verdicts.get(judged.rule.name), judged.verdict
+        if changed or (before is not None and before.happened != verdict.happened):
+            self.due = min(self.due, now)
+        self._verdicts[judged.rule.name] = verdict
         self._reword(judged)
-        return transitions + self._step(now)
+        return transitions
 
     def _reword(self, judged: Judged) -> None:
         """Keep the words of a firing alert fresh: the number of seconds grows, another window was missed."""
@@ -93,6 +105,17 @@ class Alarms:
         until, cause = self._explained.get(rule, (float("-inf"), None))
         return cause if verdict.happened is not None and verdict.happened <= until else None
 
+    def _believed(self, rule: str, verdict: Verdict, now: float) -> Verdict:
+        """That a rule knows of nothing is no recovery while keeper has not looked long enough."""
+        proved = self._proved_from.get(rule)
+        if proved is None:
+            return verdict
+        if verdict.state is State.OK and now < proved:
+            return unknown("keeper was restarted and remembers nothing before", until=proved)
+        if verdict.state is not State.UNKNOWN:
+            del self._proved_from[rule]
+        return verdict
+
     def _step(self, now: float) -> list[Transition]:
         """Step all, and again while that makes one fire or end, because others may have waited for it."""
         self._now = now = max(now, self._now)
@@ -107,8 +130,8 @@ class Alarms:
     def _step_each(self, now: float) -> list[Transition]:
         transitions: list[Transition] = []
         soonest = float("inf")
-        for name, verdict in self._verdicts.items():
-            alert, policy = self.alerts[name], self._policies[name]
+        for name, judged in self._verdicts.items():
+            alert, policy, verdict = self.alerts[name], self._policies[name], self._believed(name, judged, now)
             stepped, transition = step(
                 alert, verdict, now, policy, self._cause(name, verdict, now), self.silenced(alert.subject, name, now)
             )
@@ -117,6 +140,7 @@ class Alarms:
                 self._changed.add(name)
             if transition is not None:
                 transitions.append(transition)
-            soonest = min(soonest, max(due(stepped, now, policy), now + 0.001))
+            proved = self._proved_from.get(name, 0.0)
+            soonest = min(soonest, max(due(stepped, now, policy), now + 0.001), proved if proved > now else soonest)
         self.due = soonest
         return transitions

@@ -74,14 +74,21 @@ def pipeline(
     alerts: Mapping[tuple[str, str], Alert],
     silenced: Silenced,
     now: float,
-    memory: Memory | None = None,
+    kept: Pipeline | None = None,
 ) -> Pipeline:
-    """One subject's pipeline. `alerts` are the ones an earlier keeper left, by (rule, subject); `memory` is what is
-    kept over a reload."""
+    """One subject's pipeline. `alerts` are those known so far, by (rule, subject); `kept` is the pipeline of the same
+    subject before a reload, whose memory and verdicts go on."""
     grace = next((n.window_grace for n in settings.nodes if n.name == subject.name), 1.0)
-    bounds = Bounds(settings.keeper.ring_events, settings.keeper.ring_bytes)
-    if memory is None:
-        memory = Memory(subject, bounds, grace, now)
     rules = rules_for(subject, settings.rules)
-    own = {rule.name: alerts.get((rule.name, subject.name)) or Alert(rule.name, subject.name) for rule in rules}
-    return Pipeline(memory, Judge(memory, rules, now), Alarms(rules, own, silenced), form)
+    left = {rule.name: alerts.get((rule.name, subject.name)) for rule in rules}
+    own = {name: alert or Alert(name, subject.name) for name, alert in left.items()}
+    if kept is not None:
+        kept.memory.subject = subject
+        kept.memory.chain.grace = grace
+        judge = Judge(kept.memory, rules, now, kept.judge)
+        return Pipeline(kept.memory, judge, Alarms(rules, own, silenced, kept.alarms), form, kept)
+    bounds = Bounds(settings.keeper.ring_events, settings.keeper.ring_bytes)
+    memory = Memory(subject, bounds, grace, now)
+    alarms = Alarms(rules, own, silenced)
+    alarms.woken(now)
+    return Pipeline(memory, Judge(memory, rules, now), alarms, form)

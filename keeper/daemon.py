@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from types import FrameType
@@ -25,9 +26,10 @@ from keeper.pipeline import Pipeline
 from keeper.runtime.announce import Announcer
 from keeper.runtime.checkpoint import keep_short
 from keeper.runtime.clock import Clock, iso
-from keeper.runtime.inbox import Inbox
+from keeper.runtime.inbox import Inbox, Poster
 from keeper.runtime.loop import HEARTBEAT, Limits, Loop, Turned
 from keeper.runtime.measure import Measure
+from keeper.runtime.own_log import set_up
 from keeper.runtime.publish import Publisher
 from keeper.runtime.serve import Pages, Server
 from keeper.runtime.store import FILE, Entry, Store
@@ -37,6 +39,8 @@ from keeper.settings import Settings
 from keeper.sources import Wanted, sources_of_endpoint, sources_of_log, sources_of_node
 
 log = logging.getLogger("keeper")
+
+AlertKey = tuple[str, str]  # rule and subject
 
 SAVE_EVERY = 1.0  # seconds until positions are stored when no alert is
 STOP_WITHIN = 4.0  # seconds the threads get to end; systemd and the operator are promised 5
@@ -71,7 +75,7 @@ class Daemon:
             self.store.outbox,
             self.random,
         )
-        self.sources: dict[tuple[str, str, str], Thread] = {}
+        self.sources: dict[tuple[str, str, str], tuple[Thread, Poster]] = {}
         self.stopping = False
         self.failed: str | None = None
         self._silences: tuple[Silence, ...] = ()
@@ -99,9 +103,7 @@ class Daemon:
         self.checkpoints = Thread("checkpoint", lambda wait: keep_short(database, wait), self._on_failed)
         self.checkpoints.start()
         self.announcer.adopt(self.settings, self.server.address, self._on_failed)
-        for target, count in self.store.forget_targets(self.announcer.targets).items():
-            log.warning("target=%s state=unconfigured dropped=%d", target, count)
-            self.loop.journal("dropped", "keeper", f"{count} notices owed to {target}, which is no longer configured")
+        self._forget_targets()
         log.info("keeper=%s state=started version=%s listen=%s", self.name, __version__, self.server.address)
         self.inbox.call(lambda: self.loop.journal("start", "keeper", f"keeper {__version__} started as {self.name}"))
         self.service.say(f"READY=1\nSTATUS=watching {len(self.loop.pipelines) - 1} subjects")
@@ -119,15 +121,19 @@ class Daemon:
         """Stop everything within STOP_WITHIN seconds; what was read but not stored is read again at the next start."""
         self.service.say("STOPPING=1")
         until = self.clock.now() + STOP_WITHIN
-        for thread in self.sources.values():
+
+        def left() -> float:
+            return max(until - self.clock.now(), 0.0)
+
+        for thread, _ in self.sources.values():
             thread.stop()
         self.announcer.stop()
         self.inbox.close()
         self.server.close()
         self.checkpoints.stop()
-        for thread in self.sources.values():
-            thread.join(max(until - self.clock.now(), 0.0))
-        self.announcer.join(max(until - self.clock.now(), 0.0))
+        for thread, _ in self.sources.values():
+            thread.join(left())
+        self.announcer.join(left)
         end = Entry(
             self.clock.now(), "stop", "keeper", f"keeper stopped{f': {self.failed} failed' if self.failed else ''}"
         )
@@ -137,10 +143,10 @@ class Daemon:
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
         self.stopping = True
-        self.inbox.call(lambda: log.info("signal=%s state=stopping", signal.Signals(number).name))
+        self.inbox.call_later(lambda: log.info("signal=%s state=stopping", signal.Signals(number).name))
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        self.inbox.call(self.reload)
+        self.inbox.call_later(self.reload)
 
     def _on_failed(self, thread: str) -> None:
         self.failed = thread
@@ -154,7 +160,7 @@ class Daemon:
         self.service.say("RELOADING=1")
         try:
             settings = load(self.path)
-            fixed = ("listen", "state_dir", "name")
+            fixed = ("listen", "state_dir", "name", "ring_events", "ring_bytes")
             moved = [n for n in fixed if getattr(settings.keeper, n) != getattr(self.settings.keeper, n)]
             if moved:
                 raise ConfigError([f"[keeper] {name} cannot change while keeper runs; restart it" for name in moved])
@@ -165,8 +171,12 @@ class Daemon:
             self.metrics.reload_ok.set(0)
         else:
             self.settings = settings
+            set_up(settings.keeper.log_level)
+            self.loop.limits = Limits(settings.keeper.late, settings.keeper.clock_jump)
+            self.publisher.role = settings.keeper.role
             self.adopt(settings)
             self.announcer.adopt(settings, self.server.address, self._on_failed)
+            self._forget_targets()
             self.metrics.reload_ok.set(1)
             self.metrics.reload_at.set(self.clock.now())
             log.info("config=taken")
@@ -181,51 +191,57 @@ class Daemon:
             (alert.rule, alert.subject): wake(alert, now if last_seen is None else last_seen, now)
             for alert in self.store.alerts()
         }
+        before = {(rule, name): a for name, p in self.loop.pipelines.items() for rule, a in p.alarms.alerts.items()}
         made = forms(settings)
         pipelines: list[Pipeline] = []
         for subject in subjects(settings):
             old = self.loop.pipelines.get(subject.name)
-            kept = old if old is not None and old.memory.subject == subject else None
-            alerts = {(a.rule, a.subject): a for a in kept.alarms.alerts.values()} if kept else stored
+            kept = old if old is not None and old.memory.subject.sees_as(subject) else None
             form = kept.form if kept and subject.kind == "node" else made.get(subject.name)
-            memory = kept.memory if kept else None
-            pipelines.append(pipeline(subject, settings, form, alerts, self.silenced, now, memory))
-        self._retire(stored, pipelines, now)
+            pipelines.append(pipeline(subject, settings, form, {**stored, **before}, self.silenced, now, kept))
+        self._retire({**stored, **before}, before.keys(), pipelines, now)
         self.loop.adopt(pipelines)
         self._run_sources(settings)
 
-    def _retire(self, stored: Mapping[tuple[str, str], Alert], pipelines: list[Pipeline], now: float) -> None:
+    def _retire(
+        self, alerts: Mapping[AlertKey, Alert], known: Collection[AlertKey], pipelines: list[Pipeline], now: float
+    ) -> None:
         """End the alerts of rules and subjects that are no longer configured: nobody would ever resolve them.
 
-        Receivers are told where this keeper knows the alert's labels; elsewhere Alertmanager ends it by itself.
+        Receivers are told of those whose labels this keeper knows; the others Alertmanager ends by itself.
         """
         watched = {(rule, p.name) for p in pipelines for rule in p.alarms.alerts}
-        before = {
-            (rule, p.name): alert for p in self.loop.pipelines.values() for rule, alert in p.alarms.alerts.items()
-        }
-        ended: list[Alert] = []
+        # What changed in this turn and was not stored yet would be forgotten with the pipelines it is in.
+        ended = [alert for p in self.loop.pipelines.values() for alert in p.alarms.changed()]
         owed: list[Owed] = []
-        for key, alert in {**stored, **before}.items():
+        for key, alert in alerts.items():
             if key not in watched:
                 after, transition = retire(alert, now, "it is no longer configured")
                 ended.append(after)
                 if transition is not None:
                     self.loop.journal("resolved", alert.subject, f"{alert.rule}: it is no longer configured")
-                    owed += self.announcer.owed([transition], self.loop.pipelines) if key in before else []
+                    owed += self.announcer.owed([transition], self.loop.pipelines) if key in known else []
         self.store.commit({}, ended, owed, [], [])
         self.announcer.put(owed)
+
+    def _forget_targets(self) -> None:
+        for target, count in self.store.forget_targets(self.announcer.targets).items():
+            log.warning("target=%s state=unconfigured dropped=%d", target, count)
+            self.loop.journal("dropped", "keeper", f"{count} notices owed to {target}, which is no longer configured")
 
     def _run_sources(self, settings: Settings) -> None:
         positions = {**self.store.positions(), **self._positions}
         wanted = {(one.subject, one.kind, one.identity): one for one in self._wanted(settings, positions)}
         for key in [key for key in self.sources if key not in wanted]:
-            self.sources.pop(key).stop()
+            thread, poster = self.sources.pop(key)
+            thread.stop()
+            poster.close()
         for key, one in wanted.items():
             if key not in self.sources:
                 source = one.make()
-                emit = self.inbox.poster(one.subject, one.kind)
-                thread = Thread(source.name, lambda wait, s=source, e=emit: s.run(e, wait), self._on_failed)  # type: ignore[misc]
-                self.sources[key] = thread
+                poster = self.inbox.poster(one.subject, one.kind)
+                thread = Thread(source.name, partial(source.run, poster), self._on_failed)
+                self.sources[key] = (thread, poster)
                 thread.start()
 
     def _wanted(self, settings: Settings, positions: Mapping[str, str]) -> list[Wanted]:

@@ -36,15 +36,19 @@ class Taken(NamedTuple):
 class Pipeline:
     """One subject: its memory, its rules' verdicts and its alerts, brought forward in time by whoever owns a clock."""
 
-    def __init__(self, memory: Memory, judge: Judge, alarms: Alarms, form: Format | None) -> None:
+    def __init__(
+        self, memory: Memory, judge: Judge, alarms: Alarms, form: Format | None, former: Pipeline | None = None
+    ) -> None:
+        """`former` is the pipeline of the same memory this one takes the place of."""
         self.memory = memory
         self.judge = judge
         self.alarms = alarms
         self.form = form
         self.strips: dict[str, deque[tuple[float, State]]] = {}
-        self._first_chunk = True
+        self._first_chunk: bool = former is None or former._first_chunk
         for name, judged in judge.judged.items():
-            self.strips[name] = deque([(judged.since, judged.verdict.state)], maxlen=STRIP_CHANGES)
+            begun = former.strips.get(name) if former is not None else None
+            self.strips[name] = begun or deque([(judged.since, judged.verdict.state)], maxlen=STRIP_CHANGES)
 
     @property
     def name(self) -> str:
@@ -103,6 +107,6 @@ class Pipeline:
             if changed:
                 self.strips[judged.rule.name].append((judged.since, judged.verdict.state))
                 changes.append(judged)
-            transitions += self.alarms.judged(judged, changed)
+            transitions += self.alarms.judged(judged, changed, self.judge.now or now)
         transitions += self.alarms.until(now)
         return Taken([*events, *followed] if followed else events, 0, 0, changes, transitions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 
 from keeper.alarms import Alarms
-from keeper.core.alert import Alert
+from keeper.core.alert import Alert, Phase
 from keeper.core.verdict import State, Verdict, failing, ok
 from keeper.rules import RULES
 from keeper.rules.judge import Judged
@@ -19,9 +19,11 @@ WELL = ok("well")
 class Story:
     """Tells alarms of verdicts at given times and keeps what they led to."""
 
-    def __init__(self) -> None:
+    def __init__(self, **left: Alert) -> None:
+        """`left` are the alerts an earlier keeper left; this one starts at 0."""
         alerts = {name: Alert(name, NODE) for name in RULES}
-        self._alarms = Alarms(list(MADE.values()), alerts, lambda _subject, _rule, _now: None)
+        self._alarms = Alarms(list(MADE.values()), {**alerts, **left}, lambda _subject, _rule, _now: None)
+        self._alarms.woken(0)
         self._states: dict[str, State] = {}
 
     def at(self, now: float, **verdicts: Verdict) -> set[str]:
@@ -30,7 +32,8 @@ class Story:
         for name, verdict in verdicts.items():
             changed = self._states.get(name) is not verdict.state
             self._states[name] = verdict.state
-            told += self._alarms.judged(Judged(MADE[name], NODE, verdict, now), changed)
+            told += self._alarms.judged(Judged(MADE[name], NODE, verdict, now), changed, now)
+        told += self._alarms.until(now)
         return {f"{transition.rule} {transition.kind}" for transition in told}
 
     def held(self, rule: str) -> str | None:
@@ -77,7 +80,7 @@ def test_two_that_explain_each_other_do_not_silence_each_other() -> None:
     """Both fail in one moment: exactly one alert fires."""
     story = Story()
     story.at(0, head_stalled=WELL, few_producers=WELL)
-    assert story.at(10, few_producers=BAD, head_stalled=BAD) == {"few_producers firing"}
+    assert story.at(10, few_producers=BAD, head_stalled=BAD) == {"head_stalled firing"}
 
 
 def test_something_that_happened_under_a_cause_is_not_told_when_the_cause_is_over() -> None:
@@ -89,6 +92,33 @@ def test_something_that_happened_under_a_cause_is_not_told_when_the_cause_is_ove
     assert story.held("missed_blocks") == "caused by head_stalled"
     assert story.at(50, missed_blocks=failing("a gap, 26 s ago", happened=24)) == set()
     assert story.at(60, missed_blocks=failing("another gap", happened=60)) == {"missed_blocks firing"}
+
+
+def test_a_restart_that_forgot_what_happened_does_not_say_that_it_is_over() -> None:
+    """An alert about a single thing fires on until keeper itself has looked as long as such a thing counts."""
+    fires = Alert("double_production", NODE, Phase.FIRING, since=-50, started=-50, blind_since=-5, incident=1)
+    story = Story(double_production=fires)
+    assert story.at(1, double_production=WELL) == set()
+    assert story.at(600) == set()
+    assert story.at(611) == {"double_production resolved"}
+
+
+def test_a_thing_that_happens_again_after_a_restart_recovers_as_usual() -> None:
+    """Once seen by this keeper, its own memory decides when it is over."""
+    fires = Alert("fork", NODE, Phase.FIRING, since=-50, started=-50, blind_since=-5, incident=1)
+    story = Story(fork=fires)
+    assert story.at(1, fork=WELL) == set()
+    assert story.at(5, fork=failing("again", happened=5)) == set()
+    assert story.at(50, fork=WELL) == set()
+    assert story.at(61) == {"fork resolved"}
+
+
+def test_a_restart_does_not_hold_up_what_lasts() -> None:
+    """What can be seen now needs no memory: an API that answers is up."""
+    fires = Alert("http_down", NODE, Phase.FIRING, since=-50, started=-50, blind_since=-5, incident=1)
+    story = Story(http_down=fires)
+    assert story.at(1, http_down=WELL) == set()
+    assert story.at(12) == {"http_down resolved"}
 
 
 def test_no_circle_of_causes_can_silence_all_of_its_rules() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar, cast
 
 from keeper.core.chain import Chain
@@ -87,6 +87,10 @@ class Subject:
     sources: frozenset[str] = frozenset()
     references: int = 0
     expected: Expected = ANY_ANSWER
+
+    def sees_as(self, other: Subject) -> bool:
+        """Whether what is remembered of this subject is true of `other`, too: they differ in what is thought of it."""
+        return replace(self, role=other.role, references=other.references, expected=other.expected) == other
 
 
 class Sight(NamedTuple):

@@ -22,6 +22,9 @@ class DoubleProduction(Rule):
 
     window: float = duration("10m", "how long a double block counts", minimum=6)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         ours = view.subject.producers
         if not ours:

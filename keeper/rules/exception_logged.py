@@ -26,6 +26,9 @@ class ExceptionLogged(Rule):
     severity: str = routed_as("info")
     window: float = duration("1m", "how long an exception counts", minimum=1)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         told = [
             event.at

@@ -31,6 +31,9 @@ class Fork(Rule):
     window: float = duration("120s", "how long a switch or a refused block counts", minimum=6)
     switches: int = count("1", "how many switches are too many", minimum=1)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         if (apart := _apart(view)) is not None:
             return apart

@@ -34,13 +34,21 @@ class Judge:
     yet), `wakes` the kinds of events some rule listens to.
     """
 
-    def __init__(self, memory: Memory, rules: Sequence[Rule], now: float) -> None:
+    def __init__(self, memory: Memory, rules: Sequence[Rule], now: float, former: Judge | None = None) -> None:
+        """`former` is the judge this one takes the place of: its verdicts stand until the rules are asked."""
         self.memory = memory
         self.judged = {
             rule.name: Judged(rule, memory.subject.name, unknown("not judged yet", until=now), now) for rule in rules
         }
         self.due = now
         self.now: float | None = None
+        if former is not None:
+            self.now = former.now
+            self.judged |= {
+                name: former.judged[name]._replace(rule=judged.rule)
+                for name, judged in self.judged.items()
+                if name in former.judged
+            }
         self.wakes = frozenset(kind for rule in rules for kind in rule.wakes)
         self._until = dict.fromkeys(self.judged, now)
         self._listeners = {kind: [rule.name for rule in rules if kind in rule.wakes] for kind in self.wakes}

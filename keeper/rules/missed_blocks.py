@@ -30,6 +30,9 @@ class MissedBlocks(Rule):
     small: int = count("24", "empty slots that make a smaller gap", minimum=1)
     large: int = count("48", "empty slots of which one gap is too many", minimum=1)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         gaps = _once(view.recent(BlocksMissed, self.window))
         largest = max((gap.slots for gap in gaps), default=0)

@@ -23,6 +23,9 @@ class NodeRestarted(Rule):
     severity: str = routed_as("info")
     window: float = duration("5m", "how long a start or stop counts", minimum=1)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         started = view.recent(NodeStarted, self.window)
         stopped = view.recent(NodeStopped, self.window)

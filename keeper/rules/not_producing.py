@@ -47,6 +47,9 @@ class NotProducing(Rule):
 
     window: float = duration("150s", "how long nodeos' word counts; at least a round and four windows", minimum=6)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         said = self._said(view)
         if said is not None:

@@ -27,6 +27,9 @@ class PatternSeen(Rule):
     count: int = count("1", "how many lines one pattern must match", minimum=1, maximum=4000)
     window: float = duration("5m", "how long a match counts", minimum=1)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         recent = view.recent(PatternMatched, self.window)
         matched = [event for event in recent if not self.patterns or event.pattern in self.patterns]

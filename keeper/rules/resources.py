@@ -22,6 +22,9 @@ class Resources(Rule):
 
     window: float = duration("5m", "how long a warning counts; nodeos repeats it every minute or so", minimum=10)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         warned = view.recent(ResourceWarned, self.window)
         if warned:

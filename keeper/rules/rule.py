@@ -38,6 +38,13 @@ class Rule:
     recover: float = duration("10s", "how long it must be well before it is resolved")
     subjects: tuple[str, ...] = names("", "names of the nodes, logs or endpoints it judges; empty: all")
 
+    def remembers(self) -> float:
+        """For how many seconds a single thing counts, of a rule that tells of such; 0 where what fails lasts.
+
+        keeper remembers no events over its own restart: for so long after it, that nothing is known proves nothing.
+        """
+        return 0.0
+
     @abstractmethod
     def judge(self, view: View) -> Verdict:
         """Judge one subject now. Never raises; answers UNKNOWN, with the reason, for what cannot be seen."""

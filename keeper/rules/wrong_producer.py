@@ -22,6 +22,9 @@ class WrongProducer(Rule):
 
     window: float = duration("10m", "how long such a block counts", minimum=6)
 
+    def remembers(self) -> float:
+        return self.window
+
     def judge(self, view: View) -> Verdict:
         ours = view.subject.producers
         if not ours:

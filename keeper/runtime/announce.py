@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -43,31 +45,41 @@ class Announcer:
         self._random = random
         self._settings: Settings | None = None
         self._outboxes: dict[str, tuple[Outbox, Thread]] = {}
-        self._done: list[Receipt] = []
+        self._configured: dict[str, object] = {}  # the settings each outbox was made of
+        self._done: deque[Receipt] = deque()  # also filled by the outboxes' threads
         self._counted: dict[tuple[str, str], int] = {}
 
     def adopt(self, settings: Settings, address: str, failed: Callable[[str], None]) -> None:
-        """Tell exactly the receivers of these settings from now on. Every thread is made anew: a receiver's password
-        may have changed; what it is owed comes from the database."""
+        """Tell exactly the receivers of these settings from now on. One whose settings are the same goes on as it is;
+        what a new one is owed comes from the database."""
         self._settings = settings
         self._page = f"http://{address}/"
-        for _, thread in self._outboxes.values():
-            thread.stop()
-        self._outboxes = {}
-        for target in self._targets(settings):
+        before, self._outboxes = self._outboxes, {}
+        configured, self._configured = self._configured, {}
+        fresh: list[Thread] = []
+        for made_of, target in self._targets(settings):
+            self._configured[target.name] = made_of
+            if configured.get(target.name) == made_of:
+                self._outboxes[target.name] = before.pop(target.name)
+                continue
             outbox = Outbox(target.name, target.notifier, self._now, self._reported, self._random.random)
             self._done += outbox.put(self._owed_to(target.name))
-            thread = Thread(f"outbox {target.name}", outbox.run, failed)
-            self._outboxes[target.name] = (outbox, thread)
+            self._counted = {key: value for key, value in self._counted.items() if key[0] != target.name}
+            fresh.append(Thread(f"outbox {target.name}", outbox.run, failed))
+            self._outboxes[target.name] = (outbox, fresh[-1])
+        for _, thread in before.values():
+            thread.stop()
+        for thread in fresh:
             thread.start()
 
     def stop(self) -> None:
         for _, thread in self._outboxes.values():
             thread.stop()
 
-    def join(self, seconds: float) -> None:
+    def join(self, left: Callable[[], float]) -> None:
+        """Wait for all threads, `left()` seconds altogether."""
         for _, thread in self._outboxes.values():
-            thread.join(seconds)
+            thread.join(left())
 
     @property
     def targets(self) -> frozenset[str]:
@@ -103,8 +115,7 @@ class Announcer:
 
     def delivered(self) -> list[Receipt]:
         """What need not be kept any longer, since this was asked last."""
-        done, self._done = self._done, []
-        return done
+        return [self._done.popleft() for _ in range(len(self._done))]
 
     def notice(self, alert: Alert, pipeline: Pipeline) -> Notice:
         judged = pipeline.judge.judged.get(alert.rule)
@@ -160,11 +171,11 @@ class Announcer:
     # -- what outboxes say, each from its own thread ---------------------------------------------------------------
 
     def _reported(self, report: Report) -> None:
+        if isinstance(report, Delivered | Refused):
+            self._done += report.receipts
         self._call(lambda: self._heard(report))
 
     def _heard(self, report: Report) -> None:
-        if isinstance(report, Delivered | Refused):
-            self._done += report.receipts
         if isinstance(report, Refused):
             log.error("target=%s refused=%s reason=%r", report.target, report.key, report.reason)
             self._journal("refused", f"{report.target} refuses {report.key}: {report.reason}")
@@ -175,6 +186,11 @@ class Announcer:
             log.info("target=%s state=recovered", report.target)
             self._journal("push_recovered", f"{report.target} takes alerts again, since {iso(report.since)} it did not")
 
-    def _targets(self, settings: Settings) -> list[Target]:
-        targets = targets_of_alertmanager(settings.alertmanager, self._now) if settings.alertmanager else []
-        return targets + [target_of_webhook(webhook, self._now) for webhook in settings.webhooks]
+    def _targets(self, settings: Settings) -> list[tuple[object, Target]]:
+        """Each with the settings it is made of."""
+        told = settings.alertmanager
+        targets: list[tuple[object, Target]] = []
+        if told is not None:
+            made_of = replace(told, urls=(), runbook_url="")
+            targets += [(made_of, target) for target in targets_of_alertmanager(told, self._now)]
+        return targets + [(webhook, target_of_webhook(webhook, self._now)) for webhook in settings.webhooks]

@@ -12,21 +12,38 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from keeper.core.batch import Answers, Item
-from keeper.core.source import Emit
 
 INBOX_ITEMS = 256  # chunks of at most 1 MiB: the logs' share of memory is bounded by the sources, see file_tail
 INBOX_CALLS = 10_000  # signals and delivery reports; the oldest report is forgotten, its notice is sent again
 
 
 class Posted(NamedTuple):
-    """An item with the subject and the source that posted it."""
+    """An item with the subject and the source it tells of, and who posted it."""
 
     subject: str
     source: str
     item: Item
+    poster: Poster
 
 
 Call = Callable[[], None]
+
+
+class Poster:
+    """Hands over the items of one source. Once closed, none of its items counts, also of those that wait already: the
+    source that takes its place begins where the loop has come to."""
+
+    def __init__(self, inbox: Inbox, subject: str, source: str) -> None:
+        self.closed = False
+        self._inbox = inbox
+        self._subject = subject
+        self._source = source
+
+    def __call__(self, item: Item) -> None:
+        self._inbox.post(Posted(self._subject, self._source, item, self))
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Inbox:
@@ -41,28 +58,32 @@ class Inbox:
     def __len__(self) -> int:
         return self._queue.qsize()
 
-    def poster(self, subject: str, source: str) -> Emit:
+    def poster(self, subject: str, source: str) -> Poster:
         """What a source is given to hand over its items."""
+        return Poster(self, subject, source)
 
-        def emit(item: Item) -> None:
-            posted = Posted(subject, source, item)
-            if isinstance(item, Answers):
-                try:
-                    self._queue.put_nowait(posted)
-                except queue.Full:
-                    self._dropped(subject)
+    def post(self, posted: Posted) -> None:
+        """Queue an item; a log waits for its place, unless it is not wanted any more."""
+        if isinstance(posted.item, Answers):
+            try:
+                self._queue.put_nowait(posted)
+            except queue.Full:
+                self._dropped(posted.subject)
+            return
+        while not (self._closed or posted.poster.closed):
+            try:
+                self._queue.put(posted, timeout=0.5)
                 return
-            while not self._closed:
-                try:
-                    self._queue.put(posted, timeout=0.5)
-                    return
-                except queue.Full:
-                    continue
+            except queue.Full:
+                continue
 
-        return emit
+    def call_later(self, todo: Call) -> None:
+        """Have the loop call something at its next turn, at the latest when it has slept. Takes no lock: for signal
+        handlers, which run in the loop's own thread and may have interrupted it while it holds the queue's."""
+        self._calls.append(todo)
 
     def call(self, todo: Call) -> None:
-        """Have the loop call something between two items. Never blocks: fit for signal handlers and outboxes."""
+        """Have the loop call something now, between two items. Never waits."""
         self._calls.append(todo)
         try:
             self._queue.put_nowait(None)  # only to wake the loop; a full queue is awake

@@ -87,6 +87,8 @@ class Loop:
         self._dues = dict.fromkeys(self.pipelines, 0.0)
         for pipeline in pipelines:
             self.measure.declare(pipeline)
+        # What was told of subjects that are gone by now has ended with them.
+        self._turned.transitions[:] = [told for told in self._turned.transitions if told.subject in self.pipelines]
 
     def run(self, wait: Wait) -> None:
         """Turn until told to stop; the last turn takes what is already there, so that its positions are stored."""
@@ -100,7 +102,7 @@ class Loop:
         """Wait up to `timeout` seconds for something to do, do it, and bring every subject to now."""
         calls, posted = self.inbox.take(self.clock.real(timeout))
         now = max(self.clock.now(), self.last_turn)
-        self._turned = Turned(now, {}, [], [])
+        self._turned = self._turned._replace(now=now)  # it may hold what was noted before the first turn
         self._suspect_self(now, timeout)
         for call in calls:
             call()
@@ -110,7 +112,8 @@ class Loop:
             if due <= now:
                 self._note(name, "", self.pipelines[name].advance((), now), now)
         self.last_turn = now
-        self._settle(self._turned)
+        turned, self._turned = self._turned, Turned(now, {}, [], [])
+        self._settle(turned)
 
     def tell(self, event: Event) -> None:
         """Have keeper's own rules hear of something that happened to keeper itself."""
@@ -127,8 +130,8 @@ class Loop:
 
     def _take(self, posted: Posted, now: float) -> None:
         pipeline = self.pipelines.get(posted.subject)
-        if pipeline is None:
-            return  # its node was removed by a reload while the item was on its way
+        if pipeline is None or posted.poster.closed:
+            return  # a reload ended its node or its source while the item was on its way
         item = posted.item
         self._say(posted, pipeline)
         taken = pipeline.take(item, posted.source, now, self.drift)

@@ -22,7 +22,7 @@ class Publisher:
 
     def __init__(self, name: str, role: str, started: float) -> None:
         self._name = name
-        self._role = role
+        self.role = role
         self._started = started
         self.journal: deque[Entry] = deque(maxlen=JOURNAL_SHOWN)
         self.status: dict[str, Any] = self._status(started, [], [], [], [])
@@ -49,7 +49,7 @@ class Publisher:
         return {
             "keeper": {
                 "name": self._name,
-                "role": self._role,
+                "role": self.role,
                 "version": __version__,
                 "started": iso(self._started),
                 "now": iso(now),

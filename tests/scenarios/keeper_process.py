@@ -120,7 +120,9 @@ class KeeperProcess:
     def await_line(self, text: str, after: int = 0, deadline: float = 20.0) -> str:
         """Wait for a line of its own log, behind the first `after` ones, that holds `text`."""
         return eventually(
-            lambda: next((line for line in self.lines()[after:] if text in line), ""), f"{text!r} in {self.log}", deadline
+            lambda: next((line for line in self.lines()[after:] if text in line), ""),
+            f"{text!r} in {self.log}",
+            deadline,
         )
 
     def __enter__(self) -> Self:
