@@ -22,7 +22,9 @@ BENCHES: dict[str, Callable[[Path, bool], Iterator[Figure]]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measure keeper against peers, in one run each.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(BENCHES)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes, to see that it runs; the figures mean nothing"
+    )
     args = parser.parse_args()
     if unknown := [name for name in args.names if name not in BENCHES]:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(BENCHES)}")

@@ -28,6 +28,8 @@ def table(figures: Iterable[Figure]) -> str:
     verdicts = {True: "met", False: "MISSED", None: ""}
     rows = [("figure", "value", "target", "")] + [(f.what, f.value, f.target, verdicts[f.met]) for f in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)

@@ -39,7 +39,9 @@ def figures(directory: Path, quick: bool) -> Iterator[Figure]:
         log.touch()
     with Receiver() as receiver, Alertmanager(directory / "alertmanager", configuration=QUIET) as alertmanager:
         with KeeperProcess(directory, "bench", configuration(logs, [receiver.url, alertmanager.url])) as keeper:
-            eventually(lambda: all(keeper.metric("keeper_source_up", subject=log.stem) for log in logs), "all logs open")
+            eventually(
+                lambda: all(keeper.metric("keeper_source_up", subject=log.stem) for log in logs), "all logs open"
+            )
             arrived, taken = measured(logs, trials, receiver, alertmanager)
             assert keeper.stop() == 0, keeper.tail()
     yield Figure(f"line to alert over {trials} trials: receiver has it, p50", f"{middle(arrived):.1f} ms")

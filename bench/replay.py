@@ -80,7 +80,9 @@ def configuration(name: str) -> str:
 
 def told(costs: list[Cost], lines: int) -> str:
     wall, cpu = median(cost.wall for cost in costs), median(cost.cpu for cost in costs)
-    return f"{wall:.2f} s, {cpu:.2f} s of processor, {lines / wall:,.0f} lines/s, {max(c.memory for c in costs):.0f} MiB"
+    return (
+        f"{wall:.2f} s, {cpu:.2f} s of processor, {lines / wall:,.0f} lines/s, {max(c.memory for c in costs):.0f} MiB"
+    )
 
 
 def agree(log: Path, store: Path) -> None:
