@@ -14,23 +14,27 @@ from keeper.rules.rule import Rule
 
 @dataclass(frozen=True, kw_only=True)
 class LogSilent(Rule):
-    """No line for `window`, although the log can be read."""
+    """No line for `window` of a node, or `window_log` of any other log, although it can be read."""
 
     name = "log_silent"
     kinds = ("node", "log")
     after = ("source_down", "http_down", "head_stalled")
 
-    window: float = duration("20s", "how long the log may be silent", minimum=1)
+    window: float = duration("20s", "how long a node's log may be silent", minimum=1)
+    window_log: float = duration("0s", "how long a [log:NAME] may be silent; 0s: for ever, as most logs are")
 
     def judge(self, view: View) -> Verdict:
         look = log_look(view)
         if isinstance(look, Verdict):
             return look
+        window = self.window if view.subject.kind == "node" else self.window_log
+        if not window:
+            return ok("this log may be silent")
         last = view.memory.last_line_at
         since = look.flat_from if last is None else last
         silent = standstill([look], since)
-        if silent < self.window:
-            return ok("lines arrive", silent, until=stands_until([look], since, self.window, view.now))
+        if silent < window:
+            return ok("lines arrive", silent, until=stands_until([look], since, window, view.now))
         if last is None:
             return failing(f"the log has had no line since keeper looks, for {span(silent)}", silent, view.now + FRESH)
         return failing(f"the log has had no line for {span(silent)}", silent, until=view.now + FRESH)
