@@ -13,7 +13,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Cost(NamedTuple):
-    """Of one run of a program. `wall`, `user` and `system` in seconds; `memory` in MiB at its highest.
+    """Of one run of a program. `wall`, `user` and `system` in seconds.
 
     On a machine others work on, processor time is the fairer figure: the wall counts their work too.
     """
@@ -21,7 +21,6 @@ class Cost(NamedTuple):
     wall: float
     user: float
     system: float
-    memory: float
 
     @property
     def cpu(self) -> float:
@@ -38,7 +37,7 @@ def run(argv: Sequence[str], output: Path) -> Cost:
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{argv[0]} ended with {process.returncode}: {errors.read_text()[-2000:]}"
-    return Cost(wall, used.ru_utime, used.ru_stime, used.ru_maxrss / 1024)
+    return Cost(wall, used.ru_utime, used.ru_stime)
 
 
 def cpu_seconds(pid: int) -> float:

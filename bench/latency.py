@@ -11,6 +11,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from statistics import quantiles
@@ -37,13 +38,13 @@ def figures(directory: Path, quick: bool) -> Iterator[Figure]:
     logs = [directory / f"node{number}.log" for number in range(nodes)]
     for log in logs:
         log.touch()
-    with Receiver() as receiver, Alertmanager(directory / "alertmanager", configuration=QUIET) as alertmanager:
-        with KeeperProcess(directory, "bench", configuration(logs, [receiver.url, alertmanager.url])) as keeper:
-            eventually(
-                lambda: all(keeper.metric("keeper_source_up", subject=log.stem) for log in logs), "all logs open"
-            )
-            arrived, taken = measured(logs, trials, receiver, alertmanager)
-            assert keeper.stop() == 0, keeper.tail()
+    with ExitStack() as stack:
+        receiver = stack.enter_context(Receiver())
+        alertmanager = stack.enter_context(Alertmanager(directory / "alertmanager", configuration=QUIET))
+        settings = configuration(logs, [receiver.url, alertmanager.url])
+        keeper = stack.enter_context(KeeperProcess(directory, "bench", settings))
+        eventually(lambda: all(keeper.metric("keeper_source_up", subject=log.stem) for log in logs), "all logs open")
+        arrived, taken = measured(logs, trials, receiver, alertmanager)
     yield Figure(f"line to alert over {trials} trials: receiver has it, p50", f"{middle(arrived):.1f} ms")
     yield below(f"line to alert over {trials} trials: receiver has it, p99", worst(arrived), TARGET, "ms")
     yield Figure(f"line to alert over {trials} trials: Alertmanager says, p50", f"{middle(taken):.1f} ms")
@@ -77,8 +78,7 @@ def measured(
             f"trial {trial} (seed {seed})",
         )
         arrived.append((_found(first(received[mark:], log.stem, wall)).at - began) * 1000)
-        at = eventually(lambda log=log, wall=wall: updated(alertmanager, log.stem, wall), f"trial {trial}")  # type: ignore[misc]
-        taken.append((at - wall) * 1000)
+        taken.append(awaited(alertmanager, log.stem, wall) * 1000)
         free_at[log] = time.monotonic() + WINDOW + 1.0
     return arrived, taken
 
@@ -88,10 +88,13 @@ def first(requests: Sequence[Request], node: str, since: float) -> Request | Non
     return next((one for one in requests if any(_new(alert, node, since) for alert in one.json)), None)
 
 
-def updated(alertmanager: Alertmanager, node: str, since: float) -> float | None:
-    """When the real Alertmanager took the node's new alert, by its own account."""
-    new = [alert for alert in alertmanager.alerts(node=node) if _new(alert, node, since)]
-    return _seconds(new[0]["updatedAt"]) if new else None
+def awaited(alertmanager: Alertmanager, node: str, since: float) -> float:
+    """Seconds from `since` until the real Alertmanager took the node's new alert, by its own account."""
+
+    def new() -> list[dict[str, Any]]:
+        return [alert for alert in alertmanager.alerts(node=node) if _new(alert, node, since)]
+
+    return _seconds(eventually(new, f"the alert of {node} in Alertmanager")[0]["updatedAt"]) - since
 
 
 def _new(alert: dict[str, Any], node: str, since: float) -> bool:

@@ -80,9 +80,7 @@ def configuration(name: str) -> str:
 
 def told(costs: list[Cost], lines: int) -> str:
     wall, cpu = median(cost.wall for cost in costs), median(cost.cpu for cost in costs)
-    return (
-        f"{wall:.2f} s, {cpu:.2f} s of processor, {lines / wall:,.0f} lines/s, {max(c.memory for c in costs):.0f} MiB"
-    )
+    return f"{wall:.2f} s, {cpu:.2f} s of processor, {lines / wall:,.0f} lines/s"
 
 
 def agree(log: Path, store: Path) -> None:
