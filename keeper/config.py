@@ -14,9 +14,12 @@ from keeper.core.ini import Entry, Heading, read_ini
 from keeper.core.options import Option, options_of
 from keeper.errors import ConfigError
 from keeper.formats.patterns import check_pattern
+from keeper.formats.pyrepr import NotAValue
+from keeper.formats.pyrepr import parse as parse_value
 from keeper.rules import RULES
 from keeper.settings import (
     SECTIONS,
+    AgentSettings,
     KeeperSettings,
     LogSettings,
     Settings,
@@ -26,8 +29,13 @@ from keeper.settings import (
 MAX_CONFIG_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_NAMED = ("log", "endpoint", "webhook", "rule")  # sections that must have a name
+_NAMED = ("log", "endpoint", "webhook", "agent", "rule")  # sections that must have a name
 _SINGLE = ("keeper", "alertmanager")  # sections that have none
+_DOTTED: dict[type, dict[str, str]] = {
+    LogSettings: {"pattern": "pattern.NAME"},
+    AgentSettings: {"method": "method.TYPE", "default": "default.STRUCT.FIELD"},
+}
+"""Options of which there may be any number, by the word before the first dot, and how to write them."""
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
@@ -100,6 +108,7 @@ class _Reading:
             rules=rules,
             alertmanager=found["alertmanager"].get(""),
             webhooks=tuple(n for n in found["webhook"].values() if n),
+            agents=tuple(n for n in found["agent"].values() if n),
         )
         self.check(settings)
         return replace(settings, nodes=tuple(replace(n, role=n.role or settings.keeper.role) for n in settings.nodes))
@@ -129,7 +138,8 @@ class _Reading:
         options = {option.key: option for option in options_of(made)}
         values = dict(fixed)
         seen: dict[str, int] = {}
-        patterns: dict[str, str] = {}
+        dotted = _DOTTED.get(made, {})
+        given: dict[str, dict[str, Any]] = {word: {} for word in dotted}
         before = len(self.problems)
         for entry in entries:
             place = f"[{section}] {entry.option}"
@@ -137,17 +147,17 @@ class _Reading:
                 self.wrong(entry.line, f"{place}: given a second time; the first is on line {seen[entry.option]}")
                 continue
             seen[entry.option] = entry.line
-            if made is LogSettings and entry.option.startswith("pattern."):
-                self.pattern(entry, place, patterns)
+            word, dot, name = entry.option.partition(".")
+            if dot and word in dotted:
+                self.dotted(word, name, entry, place, given[word])
             elif entry.option not in options:
-                known = [*options, "pattern.NAME"] if made is LogSettings else list(options)
+                known = [*options, *dotted.values()]
                 self.wrong(entry.line, f"{place}: there is no such option{_meant(entry.option, known)}")
             else:
                 self.value(entry, options[entry.option], place, values)
-        if made is LogSettings:
-            values["patterns"] = patterns
-            if not patterns:
-                self.wrong(heading.line, f"[{section}]: nothing to look for; give it one pattern.NAME = REGEX or more")
+        values |= {f"{word}s": found for word, found in given.items()}
+        if made is LogSettings and not given["pattern"]:
+            self.wrong(heading.line, f"[{section}]: nothing to look for; give it one pattern.NAME = REGEX or more")
         for option in options.values():
             if option.default is None and option.key not in seen:
                 if made is KeeperSettings and option.key == "name":
@@ -184,19 +194,28 @@ class _Reading:
                 return None
         return text
 
-    def pattern(self, entry: Entry, place: str, patterns: dict[str, str]) -> None:
-        name = entry.option.removeprefix("pattern.")
+    def dotted(self, word: str, name: str, entry: Entry, place: str, found: dict[str, Any]) -> None:
+        """One of `pattern.NAME`, `method.TYPE`, `default.STRUCT.FIELD`."""
         try:
             read_name(name)
         except ValueError as error:
             self.wrong(entry.line, f"{place}: {error}")
-        if problem := check_pattern(entry.value):
+        found[name] = entry.value
+        if word == "pattern" and (problem := check_pattern(entry.value)):
             self.wrong(entry.line, f"{place}: {problem}")
-        patterns[name] = entry.value
+        elif word == "method" and not entry.value.isidentifier():
+            self.wrong(entry.line, f"{place}: {entry.value!r} is not the name of a method")
+        elif word == "default":
+            if name.count(".") != 1:
+                self.wrong(entry.line, f"{place}: write default.STRUCT.FIELD = VALUE")
+            try:
+                found[name] = parse_value(entry.value.encode())
+            except NotAValue as error:
+                self.wrong(entry.line, f"{place}: {entry.value!r} is not a value such as 0, 'text' or False: {error}")
 
     def check(self, settings: Settings) -> None:
         """What only the whole file shows."""
-        if not (settings.nodes or settings.logs or settings.endpoints) and not self.problems:
+        if not (settings.nodes or settings.logs or settings.endpoints or settings.agents) and not self.problems:
             self.wrong(0, "there is nothing to watch; add a [node] with log = file:/path and api = http://HOST:PORT")
         known: dict[str, str] = {}
         watched = [("node", n.name) for n in settings.nodes]
@@ -211,6 +230,10 @@ class _Reading:
         for node in settings.nodes:
             if not node.log and not node.api:
                 self.wrong(self.line_of("node", node.name), f"[node:{node.name}]: give it a log, an api, or both")
+        for agent in settings.agents:
+            if agent.wire == "thrift" and agent.url and not agent.idl:
+                line = self.line_of("agent", agent.name)
+                self.wrong(line, f"[agent:{agent.name}]: wire = thrift needs the site's idl; or write wire = json")
         for name, rule in settings.rules.items():
             for subject in rule.subjects:
                 if subject not in known:

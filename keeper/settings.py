@@ -12,6 +12,7 @@ from keeper.core.options import (
     choice,
     count,
     duration,
+    flag,
     names,
     number,
     option,
@@ -155,6 +156,35 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgentSettings:
+    """[agent:NAME]: a statistics agent, and the server to which what it lost is sent again. `method.TYPE = METHOD` is
+    the method of a type, `default.STRUCT.FIELD = VALUE` (a Python literal) the value of a field that an event lacks."""
+
+    name: str = ""
+    url: str = url("", "address of the statistics server")
+    wire: str = choice("thrift", ("thrift", "json"), "how packets are written: Thrift's binary protocol, or JSON")
+    idl: str = option("", lambda v: read_dir(v) if v else "", "the site's .thrift file")
+    ca_file: str = option("", read_ca_file, "certificates to trust instead of the system's")
+    skip: tuple[str, ...] = names("", "types that are never sent again")
+    unknown_outcome: str = choice(
+        "resend", ("resend", "hold", "if_deduplicates"), "what to do with packets the server may have accepted"
+    )
+    deduplicates: bool = flag("no", "the server stores a packet once, however often it comes")
+    pacing: str = choice("adaptive", ("adaptive", "classic"), "how fast packets are sent again")
+    in_flight: int = count(
+        "8", "the most packets under way at once; classic never has more than 4", minimum=1, maximum=64
+    )
+    event_pause: float = duration("50ms", "how long classic rests for each event of a packet")
+    connect_timeout: float = duration("60s", "how long connecting may take", minimum=0.1)
+    request_timeout: float = duration("300s", "how long sending a packet and its answer may take", minimum=0.1)
+    attempts: int = count("5", "how often one run sends a packet that is not accepted", minimum=1)
+    give_up: float = duration("30m", "how long a run goes on when nothing is accepted", minimum=1)
+    id_shift: int = count("100000000", "is added to the ids in the log of what was sent again", maximum=999_999_999)
+    methods: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything, complete and checked: after start no key is ever missing."""
 
@@ -165,6 +195,7 @@ class Settings:
     rules: Mapping[str, Rule]
     alertmanager: AlertmanagerSettings | None
     webhooks: tuple[WebhookSettings, ...]
+    agents: tuple[AgentSettings, ...] = ()
 
 
 SECTIONS: dict[str, Any] = {
@@ -174,5 +205,6 @@ SECTIONS: dict[str, Any] = {
     "endpoint": EndpointSettings,
     "alertmanager": AlertmanagerSettings,
     "webhook": WebhookSettings,
+    "agent": AgentSettings,
 }
 """Sections by the word before the colon; `rule` is looked up in RULES."""
