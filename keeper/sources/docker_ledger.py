@@ -53,7 +53,7 @@ class Ledger:
         self.inherited = start.ahead > 0
         self._shown: set[LineId] = set()  # by the stream, not yet met by a reading
         self._read = Recent()
-        self._newest: dict[int, LineId] = {}
+        self._high = self.newest()  # the highest time of all that was met
         self._headless: set[tuple[int, int]] = set()  # lines in whose middle the stream was opened
         self._opening = False
 
@@ -73,20 +73,22 @@ class Ledger:
 
         In doubt nothing is, until the next reading: it has the lines in their order.
         """
-        newest = self._newest.get(line.stream)
         line_id = LineId(line.stream, line.ns, 1)
         if self.suspect is not None:
             return False
         if (line.stream, line.ns) in self._headless:
             self.suspect = line.ns
             return False
-        if newest is not None and line.ns <= newest.ns:
-            # Shown again, or the clock was set back. Two lines may share a microsecond, but not a nanosecond.
-            known = line_id in self._shown or line_id in self._read
-            if not known or (line.ns == newest.ns and line.ns % 1000 == 0):
+        if line_id in self._shown or line_id in self._read:
+            # Shown again. Two lines may share a microsecond (journald), but not a nanosecond.
+            if line.ns == self._high and line.ns % 1000 == 0:
                 self.suspect = line.ns
             return False
-        self._newest[line.stream] = line_id
+        if line.ns <= self._high:
+            # The clock was set back, or the other stream was faster, or it is left out before and shown only now.
+            self.suspect = line.ns
+            return False
+        self._high = line.ns
         self._shown.add(line_id)
         self.ahead += 1
         self.last = line_id
@@ -94,9 +96,7 @@ class Ledger:
 
     def start_over(self) -> None:
         """The proven line is gone from the log: go on with what is newer than everything handed over."""
-        for line_id in self._shown:
-            self._read.add(line_id)
-        self._shown.clear()
+        self._remember_shown()
         self.floor = self.newest()
         self.proven = self.last = None
         self.ahead = 0
@@ -108,13 +108,16 @@ class Ledger:
 
     def compared(self, newest: dict[int, LineId], unfinished: set[tuple[int, int]]) -> None:
         """A reading reached the end of the log: `newest` are the last lines there, `unfinished` those still open."""
-        for line_id in self._shown:
-            self._read.add(line_id)
-        self._shown.clear()
-        self._newest.update(newest)
+        self._remember_shown()
+        self._high = max([self._high, *(line_id.ns for line_id in newest.values())])
         self._headless = unfinished if self._opening else self._headless & unfinished
         self._opening = False
         self.suspect = None
+
+    def _remember_shown(self) -> None:
+        for line_id in self._shown:
+            self._read.add(line_id)
+        self._shown.clear()
 
 
 class Reading:
@@ -124,6 +127,8 @@ class Reading:
     stretch that its stream had left out: they cannot be told from those it handed over. `only_last` when the proven
     line is gone, but the last one of that stretch is still there. `broken_off` when lines of the stream are not in it:
     20.10 ends a reading, without a word, at the first damaged byte of a log, such as a power cut leaves behind.
+    `passed_over` counts lines without a proven one before them that are not newer than what was handed over: the clock
+    was set back, or another log has taken this one's place.
     """
 
     def __init__(self, ledger: Ledger, shown: set[LineId], read: Recent, whole: bool) -> None:
@@ -133,12 +138,14 @@ class Reading:
         self._read = read
         self._numbered: dict[int, LineId] = {}
         self._passed = 0  # lines behind `proven`, handed over, that this reading has met
+        self._floor = ledger.floor
         self._met = 0  # lines of the stream among them
         self._newest: LineId | None = None
         self.found = ledger.proven is None
         self.left_out = 0
         self.only_last = False
         self.broken_off = False
+        self.passed_over = 0
 
     def take(self, line: Line) -> bool:
         """Whether to hand this line over; it counts as handed over then."""
@@ -152,9 +159,10 @@ class Reading:
             self._newest = line_id
             self._passed += 1
             return False
-        if line.ns <= ledger.floor:
-            return False
         self._newest = line_id
+        if line.ns <= self._floor:
+            self.passed_over += 1
+            return False
         self._passed += 1
         if ledger.inherited:
             if line_id == ledger.last:

@@ -126,6 +126,10 @@ def _take(engine: Engine, container: Container, ledger: Ledger, outlet: Outlet, 
         outlet.lost(ledger, f"the engine's stream left out {reading.left_out} lines before keeper was restarted")
     if reading.only_last:
         outlet.lost(ledger, "the log no longer reaches back to where the engine's stream was last checked")
+    if reading.passed_over:
+        outlet.lost(
+            ledger, f"{reading.passed_over} lines are dated before the last one and cannot be told from old ones"
+        )
     if reading.broken_off:
         outlet.lost(ledger, "read again, the log lacks lines that were seen: damaged or deleted, others may be, too")
     return Taken(complete, handed, form.messages, size)
@@ -146,7 +150,7 @@ def first_line(engine: Engine, container: Container, lookback: int, wait: Wait) 
 def _since(ledger: Ledger) -> int:
     """From when on the log is asked for, in ns; 0 from its beginning. Compressed files from before are not unpacked."""
     if ledger.proven is None:
-        return ledger.floor
+        return 0
     oldest = ledger.proven.ns if ledger.suspect is None else min(ledger.suspect, ledger.proven.ns)
     return oldest - MARGIN
 
