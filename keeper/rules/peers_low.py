@@ -19,6 +19,7 @@ class PeersLow(Rule):
     """Fewer than `min` open connections, whoever opened them."""
 
     name = "peers_low"
+    after = ("http_down",)  # a node that starts, or woke up, has no peers for a moment
     wakes = (PeerCount,)
 
     severity: str = routed_as("warning")
