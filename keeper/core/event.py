@@ -148,6 +148,29 @@ class PatternMatched(NamedTuple):
     text: str
 
 
+class PacketSent(NamedTuple):
+    """The statistics agent sent a packet of `events` events. `id` is None with the oldest agents. The list's text, a
+    Python 2 repr, is `length` bytes from `offset` of the chunk on."""
+
+    at: float
+    id: int | None
+    key: str
+    offset: int
+    length: int
+    events: int
+
+
+class PacketAnswered(NamedTuple):
+    """The answer to a packet. `code` is None where the agent logged no response; `took` in seconds, None where it
+    is not said."""
+
+    at: float
+    id: int
+    key: str
+    code: int | None
+    took: float | None
+
+
 class WindowClosed(NamedTuple):
     """A producer's window of twelve slots is over. `signed` of them hold a block; `slots` has a bit for each."""
 
@@ -265,6 +288,8 @@ Event: TypeAlias = (
     | ScheduleProposed
     | LogException
     | PatternMatched
+    | PacketSent
+    | PacketAnswered
     | WindowClosed
     | LinesSeen
     | LoopLate

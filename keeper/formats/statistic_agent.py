@@ -1,0 +1,345 @@
+"""The statistics agent's log: which packets it sent, and how each was answered.
+
+    [2015-01-23 15:47:58,123 INFO] sendThrift LIST: key='LoginUsers', data=[LoginInfo(...), ...], packet_id=862
+    [2015-01-23 15:47:58,155 INFO] onSendThriftHttpResponse: key='LoginUsers', packet_id=862, response=HTTPResponse(...)
+
+A line counts only if it can have been written so: a send is whole to its end, the code of an answer stands outside
+every string and bracket. Users' text inside a line, and a line cut by a crash with the next one glued to it, are told
+apart by reading such lines as a whole. Everything else passes by at the speed of `bytes.find`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import tzinfo
+from functools import lru_cache
+from itertools import islice
+from typing import Literal, NamedTuple, TypeAlias
+
+from keeper.core.batch import Parsed
+from keeper.core.event import Event, PacketAnswered, PacketSent
+from keeper.formats.local_time import LocalTime, naive_ms
+from keeper.formats.pyrepr import NotAValue, parse
+from keeper.formats.repr_shape import count
+
+# What keeper looks for, for people whose log looks different.
+SHAPES = (
+    "[2015-01-23 15:47:58,123 INFO] sendThrift LIST: key='TYPE', data=[...], packet_id=862",
+    "[2015-01-23 15:47:58,123 INFO] onSendThriftHttpResponse: key='TYPE', packet_id=862, response=HTTPResponse(...)",
+)
+
+MAX_GLUED = 8  # beginnings of lines tried inside one line
+
+_SEND = b"] sendThrift LIST: key"
+_ANSWER = b"] onSendThriftHttpResponse: key="
+_PREFIX = rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d):(\d\d),(\d{3}) [A-Z]{1,8}\] "
+_KEY = rb"u?'([^'\\\n]*+)'"
+_PREFIXED = re.compile(_PREFIX)
+_SENT = re.compile(_PREFIX + rb"sendThrift LIST: key(?:=" + _KEY + rb", data=| " + _KEY + rb",? data )(?=\[)")
+_ID = re.compile(rb"\], packet_id=(\d{1,18})L?\r?")
+_ANSWERED = re.compile(
+    _PREFIX + rb"onSendThriftHttpResponse: key=" + _KEY + rb", packet_id=(\d{1,18})L?, response="
+    # The code where the two kinds of Tornado print it; anything else is gone through bracket by bracket.
+    rb"(?:HTTPResponse(\()(?:(?:_body=None,_error_is_response_code=(?:True|False),buffer=(?:None|<[^<>'\"\n]*>),)?"
+    rb"code=(\d{1,4})[,)])?|(None)(?![^\r\n]))"
+)
+_TOKEN = re.compile(
+    rb"'(?:[^'\\\n]++|\\[^\n])*+'|\"(?:[^\"\\\n]++|\\[^\n])*+\"|<[^<>'\"\n]*>|([(\[{])|([)\]}])|(['\"\n])"
+    rb"|(?<=[,(]) ?(code|request_time)=(\d{1,9}(?:\.\d{1,30}+)?(?:e-\d\d)?)(?=[,)])"
+)
+_WHAT: tuple[tuple[bytes, Literal["send", "answer"]], ...] = (
+    (b"sendThrift LIST: key", "send"),
+    (b"onSendThriftHttpResponse: key=", "answer"),
+)
+_ADDED = re.compile(rb"^" + _PREFIX + rb"to add: (?:key " + _KEY + rb", args (\{.*\})\r?$)?", re.MULTILINE)
+
+
+class Sent(NamedTuple):
+    """A packet on its way. `at` is milliseconds of the local clock since 1970; `id` None with the oldest agents.
+    The text of its list is `data[start:end]` of the chunk; `events` is how many values that holds."""
+
+    at: int
+    id: int | None
+    key: bytes
+    start: int
+    end: int
+    events: int
+
+
+class Answered(NamedTuple):
+    """The answer to a packet. `code` is None where the agent logged none. Its fields begin at `start`."""
+
+    at: int
+    id: int
+    key: bytes
+    code: int | None
+    start: int
+
+
+class Broken(NamedTuple):
+    """A line that began as one of the two and cannot be read. `at` is None where its time is what is broken."""
+
+    at: int | None
+    start: int
+    what: Literal["send", "answer"]
+
+
+Record: TypeAlias = Sent | Answered | Broken
+
+
+class Added(NamedTuple):
+    """An event that a service handed to the agent; `data[start:end]` is the repr of a dict. Broken where `key` is."""
+
+    at: int
+    key: bytes | None
+    start: int
+    end: int
+
+
+def records(data: bytes) -> list[Record]:
+    """Find all sends and answers of a chunk of complete lines, in order. Never raises on any bytes."""
+    found: list[Record] = []
+    size = len(data)
+    send, answer = _next(data, _SEND, 0), _next(data, _ANSWER, 0)
+    while send < size or answer < size:
+        hit = min(send, answer)
+        end = data.find(b"\n", hit)
+        if end < 0:
+            end = size
+        if send == hit:
+            send = _next(data, _SEND, hit + 1)
+            record: Record | None = _sent(data, hit, end)
+        else:
+            answer = _next(data, _ANSWER, hit + 1)
+            record = _answered(data, hit, end)
+        if record is None or send < end or answer < end:
+            found += _careful(data, data.rfind(b"\n", 0, hit) + 1, end)
+            send = send if send >= end else _next(data, _SEND, end)
+            answer = answer if answer >= end else _next(data, _ANSWER, end)
+        else:
+            found.append(record)
+    return found
+
+
+def added(data: bytes) -> list[Added]:
+    """Find all events that services handed over in a chunk of complete lines."""
+    found = []
+    for match in _ADDED.finditer(data):
+        at = _time(match)
+        if at is None:
+            continue
+        whole = match[5] is not None and count(b"[" + match[5] + b"]") == 1
+        found.append(Added(at, match[4] if whole else None, match.start(5), match.end(5)))
+    return found
+
+
+def first_time(data: bytes) -> int | None:
+    """The local time of the first line that has one, in milliseconds since 1970."""
+    for match in _PREFIXED.finditer(data):
+        if (match.start() == 0 or data[match.start() - 1] == 10) and (at := _time(match)) is not None:
+            return at
+    return None
+
+
+def last_time(data: bytes) -> int | None:
+    """The local time of the last line that has one."""
+    end = len(data)
+    while end > 0:
+        start = data.rfind(b"\n[", 0, end) + 1  # 0: the first line, whatever it begins with
+        match = _PREFIXED.match(data, start)
+        if match and (at := _time(match)) is not None:
+            return at
+        end = start - 1
+    return None
+
+
+def took(data: bytes, start: int) -> float | None:
+    """The seconds an answer took by its own account; `start` as in Answered."""
+    return next((float(value) for name, value in _fields(data, start) if name == b"request_time"), None)
+
+
+class StatisticAgentFormat:
+    """The format as the daemon follows it. `zone` None is the host's; times inside the hour that comes twice when
+    clocks are set back are told apart by the order of the lines."""
+
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        self._clock = LocalTime(zone)
+
+    def parse(self, data: bytes, seen: float) -> Parsed:
+        """Sends and answers as events; broken lines, and all that is neither, count as not recognised."""
+        events: list[Event] = []
+        lines = data.count(b"\n") + bool(data and not data.endswith(b"\n"))
+        for record in records(data):
+            if isinstance(record, Sent):
+                key = record.key.decode("utf-8", "surrogateescape")
+                length = record.end - record.start
+                at = self._clock.seconds(record.at)
+                events.append(PacketSent(at, record.id, key, record.start, length, record.events))
+            elif isinstance(record, Answered):
+                key = record.key.decode("utf-8", "surrogateescape")
+                at = self._clock.seconds(record.at)
+                events.append(PacketAnswered(at, record.id, key, record.code, took(data, record.start)))
+        return Parsed(events, lines, len(events), lines - len(events))
+
+    def flush(self, seen: float) -> list[Event]:
+        return []
+
+
+def _next(data: bytes, text: bytes, start: int) -> int:
+    at = data.find(text, start)
+    return at if at >= 0 else len(data)
+
+
+def _at_start(data: bytes, hit: int) -> int:
+    """Where the line of a hit begins if the hit stands right behind its time, else -1."""
+    start = data.rfind(b"[", max(0, hit - 36), hit)
+    return start if start == 0 or (start > 0 and data[start - 1] == 10) else -1
+
+
+def _sent(data: bytes, hit: int, end: int) -> Sent | None:
+    """The send at a hit, if it is one whole line."""
+    start = _at_start(data, hit)
+    match = _SENT.match(data, start, end) if start >= 0 else None
+    return _whole_send(data, match, end) if match else None
+
+
+def _whole_send(data: bytes, match: re.Match[bytes], end: int) -> Sent | None:
+    at = _time(match)
+    if at is None:
+        return None
+    start = match.end()
+    key = match[4]
+    if key is None:  # the oldest agents: nothing follows the data
+        stop, number, key = (end - 1 if data[end - 1] == 13 else end), None, match[5]
+    else:
+        stop = data.rfind(b"], packet_id=", start, end) + 1
+        found = _ID.fullmatch(data, stop - 1, end) if stop else None
+        if found is None:
+            return None
+        number = int(found[1])
+    events = count(data[start:stop])
+    return None if events is None else Sent(at, number, key, start, stop, events)
+
+
+def _answered(data: bytes, hit: int, end: int) -> Answered | None:
+    """The answer at a hit, if its line begins there and says its code, or that there was no response."""
+    start = _at_start(data, hit)
+    match = _ANSWERED.match(data, start, end) if start >= 0 else None
+    return _answer_of(data, match) if match else None
+
+
+def _answer_of(data: bytes, match: re.Match[bytes]) -> Answered | None:
+    at = _time(match)
+    if at is None:
+        return None
+    code: int | None = None
+    if match[7]:
+        code = int(match[7])
+    elif match[6]:
+        code = next((int(value) for name, value in _fields(data, match.start(6)) if name == b"code"), None)
+        if code is None:
+            return None
+    return Answered(at, int(match[5]), match[4], code, match.start(6))
+
+
+def _fields(data: bytes, start: int) -> Iterator[tuple[bytes, bytes]]:
+    """`code` and `request_time` of the response that opens at `start`: no text inside a string or bracket is taken."""
+    depth = 0
+    for token in _TOKEN.finditer(data, start):
+        opens, closes, broken, name = token[1], token[2], token[3], token[4]
+        if opens:
+            depth += 1
+        elif closes:
+            depth -= 1
+        elif name and depth == 1:
+            yield name, token[5]
+        if broken or depth <= 0:  # a string that does not end, the end of the line, or of the response
+            break
+
+
+def _closes(data: bytes, start: int) -> int:
+    """Where the response that opens at `start` is closed, or where it breaks off."""
+    depth = 0
+    for token in _TOKEN.finditer(data, start):
+        if token[1]:
+            depth += 1
+        elif token[2]:
+            depth -= 1
+        if token[3]:
+            return token.start()
+        if depth <= 0 and (token[1] or token[2]):
+            return token.end()
+    return len(data)
+
+
+def _careful(data: bytes, start: int, end: int) -> list[Record]:
+    """Read a line that is cut, or holds the beginnings of several.
+
+    From left to right, the first beginning that makes the rest of the line one whole record wins: text that users wrote
+    stands inside such a record and is left alone. What stands before it is broken, but for an answer at the start of
+    the line that had already said its code.
+    """
+    line = data[start:end].rstrip(b"\r")
+    found: list[Record] = []
+    broken: Record | None = None
+    beginnings = list(islice(_PREFIXED.finditer(line), MAX_GLUED))
+    if not beginnings or beginnings[0].start() > 0:
+        headless = line[: beginnings[0].start() if beginnings else 64]
+        broken = next((Broken(None, start, what) for text, what in _WHAT if text in headless[:64]), None)
+    belongs = 0  # up to where the text belongs to what was read
+    for beginning in beginnings:
+        at = beginning.start()
+        if at < belongs:
+            continue
+        record, whole, belongs = _read(line, at)
+        if record and (whole or at == 0):
+            found.append(_moved(record, start))
+        if whole:
+            break
+        if record is None and broken is None:
+            what = next((what for text, what in _WHAT if line.startswith(text, beginning.end())), None)
+            broken = what and Broken(_time(beginning), start, what)
+    return found if broken is None else [broken, *found]
+
+
+def _read(line: bytes, at: int) -> tuple[Record | None, bool, int]:
+    """What begins there; whether it ends with the line; and up to where the text belongs to it."""
+    if sent := _SENT.match(line, at):
+        record = _whole_send(line, sent, len(line))
+        whole = record is not None and _exact(line[record.start : record.end])
+        return (record if whole else None), whole, 0
+    if answered := _ANSWERED.match(line, at):
+        answer = _answer_of(line, answered)
+        end = _closes(line, answered.start(6)) if answered[6] else answered.end()
+        return answer, answer is not None and end == len(line), end
+    return None, False, 0
+
+
+def _exact(text: bytes) -> bool:
+    """Whether the data are one value to the last byte, and not two pieces whose quotes happen to fit together."""
+    try:
+        parse(text)
+    except NotAValue:
+        return _SEND not in text
+    return True
+
+
+def _moved(record: Record, by: int) -> Record:
+    if isinstance(record, Sent):
+        return record._replace(start=record.start + by, end=record.end + by)
+    return record._replace(start=record.start + by)
+
+
+def _time(match: re.Match[bytes]) -> int | None:
+    minute = _minute(match[1])
+    seconds = int(match[2])
+    return None if minute is None or seconds > 60 else minute + seconds * 1000 + int(match[3])
+
+
+@lru_cache(maxsize=256)
+def _minute(text: bytes) -> int | None:
+    try:
+        return naive_ms(text.decode())
+    except ValueError:  # the 30th of February
+        return None
