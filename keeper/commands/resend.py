@@ -1,0 +1,220 @@
+"""`keeper resend`: deliver what was collected, each packet once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from keeper.config import load
+from keeper.core.options import read_url, shown_url
+from keeper.delivery.account import Account
+from keeper.delivery.appended import Appended, Unchanged
+from keeper.delivery.exchange import Line
+from keeper.delivery.ledger import Ledger
+from keeper.delivery.pacing import Adaptive, Classic, Pacing
+from keeper.delivery.packet import Packet, packets
+from keeper.delivery.plan import Item, Plan, may_repeat, plan, text_of
+from keeper.delivery.rejects import FILE as REJECTED
+from keeper.delivery.rejects import Rejects
+from keeper.delivery.resend_log import ResendLog, open_log
+from keeper.delivery.sender import Limits, Sender, Told
+from keeper.delivery.summary import plan_lines, progress_line, summary_lines
+from keeper.delivery.wire import Wire, events_of
+from keeper.delivery.wire_json import JsonWire
+from keeper.delivery.wire_thrift import thrift_wire
+from keeper.errors import KeeperError
+from keeper.runtime.clock import Clock, iso
+from keeper.settings import AgentSettings
+
+ALL, SOME, STOPPED = 0, 3, 4
+EPILOG = """\
+Work files beside what is sent: resend.ledger (what became of each packet), ids.ok (delivered ids, one a line; read,
+and only ever appended to), collected-rejected (what cannot be sent, with reasons), resend.log. Ctrl-C and SIGTERM
+finish what is in flight; the next run goes on, after a kill -9 too, and sends nothing again that was acknowledged.
+
+exit code: 0 everything is delivered or skipped; 3 some packets are rejected, held or failed; 4 stopped before the end;
+           1 wrong configuration or input
+
+examples:
+  keeper resend collected -c config.ini --dry-run
+  keeper resend collected -c config.ini --agent stats --unknown hold
+  keeper resend only-logins -c config.ini --skip ClientPing --pacing classic
+  keeper resend collected --url http://127.0.0.1:8020 --idl /etc/keeper/statistics.thrift
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", type=Path, metavar="DIR|FILE", help="what `keeper collect` wrote, or a file like it")
+    parser.add_argument("-c", "--config", type=Path, help="the configuration with the [agent:NAME]")
+    parser.add_argument("--agent", metavar="NAME", help="which [agent:NAME] (default: the only one)")
+    parser.add_argument("--url", help="the server, instead of the configuration's")
+    parser.add_argument("--wire", choices=("thrift", "json"))
+    parser.add_argument("--idl", type=Path, help="the site's .thrift file")
+    parser.add_argument("--skip", action="append", default=[], metavar="TYPE", help="a type not to send (repeatable)")
+    parser.add_argument("--unknown", choices=("resend", "hold", "if_deduplicates"), help="packets the server may have")
+    parser.add_argument("--pacing", choices=("adaptive", "classic"))
+    parser.add_argument("--in-flight", type=int, metavar="N", help="the most packets under way at once")
+    parser.add_argument(
+        "--ids", type=Path, metavar="FILE", help="the list of delivered ids (default: ids.ok beside it)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, send and write nothing")
+    parser.add_argument("--json", action="store_true", help="print plan and summary as one JSON object each")
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = chosen(args)
+    wire = wire_of(settings)
+    folder = args.what if args.what.is_dir() else args.what.parent
+    clock = Clock()
+    ledger = Ledger.open(folder, lambda: iso(clock.wall()), args.ids, Unchanged if args.dry_run else Appended)
+    rejects = Rejects(folder / REJECTED)
+    try:
+        for remark in ledger.remarks:
+            print(remark, file=sys.stderr)
+        reject = (lambda packet, why: None) if args.dry_run else rejects.add
+        made = plan(packets(args.what), ledger, wire, settings, reject)
+        show_plan(made, settings, args)
+        if args.dry_run:
+            return SOME if made.account.all_rejected or made.account.held else ALL
+        return send(made, settings, wire, ledger, rejects, folder, clock, json_wanted=args.json)
+    finally:
+        rejects.close()
+        ledger.close()
+
+
+def chosen(args: argparse.Namespace) -> AgentSettings:
+    """The agent of the configuration, with what the command line says instead. Raises KeeperError."""
+    agents = load(args.config).agents if args.config else (AgentSettings(name=args.agent or "agent"),)
+    if not agents:
+        raise KeeperError(f"{args.config} has no [agent:NAME] to say where to send; or give --url")
+    found = [agent for agent in agents if args.agent in (None, agent.name)]
+    if not found:
+        raise KeeperError(f"there is no [agent:{args.agent}]; known are {', '.join(agent.name for agent in agents)}")
+    if len(found) > 1:
+        raise KeeperError(f"which agent? --agent {' or --agent '.join(agent.name for agent in found)}")
+    given: dict[str, Any] = {"wire": args.wire, "pacing": args.pacing, "unknown_outcome": args.unknown}
+    given["idl"] = str(args.idl) if args.idl else None
+    try:
+        given["url"] = read_url(args.url) if args.url else None
+    except ValueError as error:
+        raise KeeperError(f"--url: {error}") from error
+    if args.in_flight is not None and not 1 <= args.in_flight <= 64:
+        raise KeeperError("--in-flight: from 1 to 64")
+    given["in_flight"] = args.in_flight
+    changed = {name: value for name, value in given.items() if value is not None}
+    settings = replace(found[0], **changed, skip=(*found[0].skip, *args.skip))
+    if not settings.url:
+        raise KeeperError("where to? Give --url, or url in [agent:NAME] of the configuration")
+    return settings
+
+
+def wire_of(settings: AgentSettings) -> Wire:
+    if settings.wire == "json":
+        return JsonWire(settings.methods, settings.defaults)
+    if not settings.idl:
+        raise KeeperError("Thrift needs the site's IDL: give --idl FILE, or idl in [agent:NAME]; or --wire json")
+    return thrift_wire(Path(settings.idl), settings.methods, settings.defaults)
+
+
+def pacing_of(settings: AgentSettings) -> Pacing:
+    if settings.pacing == "classic":
+        return Classic(most=min(4, settings.in_flight), pause=settings.event_pause)
+    return Adaptive(most=settings.in_flight)
+
+
+def send(
+    made: Plan,
+    settings: AgentSettings,
+    wire: Wire,
+    ledger: Ledger,
+    rejects: Rejects,
+    folder: Path,
+    clock: Clock,
+    *,
+    json_wanted: bool,
+) -> int:
+    account = made.account
+    began = clock.now()
+    with open_log(folder) as opened:
+        log = ResendLog(opened, lambda: iso(clock.wall()), settings.id_shift)
+        sender = Sender(
+            ledger=ledger,
+            pacing=pacing_of(settings),
+            limits=Limits(settings.in_flight, settings.attempts, settings.give_up, may_repeat(settings)),
+            now=clock.now,
+            packed=lambda item: wire.encode(item.key, events_of(text_of(item))),
+            headers=lambda item: {"Idempotency-Key": f'"{settings.name}/{item.id}/{item.content}"'},
+            connect=lambda: Line(
+                settings.url,
+                wire,
+                clock.now,
+                connect_timeout=settings.connect_timeout,
+                request_timeout=settings.request_timeout,
+                ca_file=settings.ca_file,
+            ),
+            refused=lambda item, why: rejects.add(_again(item), why),
+            sending=log.sending,
+            answered=log.answered,
+            watch=bar() if sys.stderr.isatty() and not json_wanted else lambda told: None,
+        )
+        with stopping(sender.stop) if made.items else nullcontext():
+            sender.run(made.items, account)
+    if sys.stderr.isatty() and not json_wanted:
+        print("\r\x1b[K", end="", file=sys.stderr)
+    lost = len(sender.unrecorded)
+    if json_wanted:
+        print(json.dumps({"summary": account.as_json() | {"unrecorded": lost}}))
+    else:
+        print("\n".join(summary_lines(account, clock.now() - began, lost)))
+    return SOME if lost else code_of(account)
+
+
+def code_of(account: Account) -> int:
+    if account.ended or account.untried:
+        return STOPPED
+    return SOME if account.all_rejected or account.held or account.failed else ALL
+
+
+def show_plan(made: Plan, settings: AgentSettings, args: argparse.Namespace) -> None:
+    target = shown_url(settings.url)
+    if args.json:
+        print(json.dumps({"plan": made.account.as_json() | {"url": target, "pacing": settings.pacing}}))
+    else:
+        print("\n".join(plan_lines(made, settings, target)), flush=True)
+
+
+def bar() -> Callable[[Told], None]:
+    def show(told: Told) -> None:
+        line = progress_line(told, shutil.get_terminal_size().columns)
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+@contextmanager
+def stopping(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop instead of killing."""
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _again(item: Item) -> Packet:
+    return Packet(item.id, item.key, None, text_of(item), None, None, item.place)
