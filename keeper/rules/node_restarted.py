@@ -8,7 +8,7 @@ from keeper.core.event import NodeStarted, NodeStopped
 from keeper.core.memory import View
 from keeper.core.options import duration
 from keeper.core.verdict import Verdict, failing, ok
-from keeper.rules.looks import FRESH, Look, log_look
+from keeper.rules.looks import Look, log_look
 from keeper.rules.phrases import clock, quoted, span
 from keeper.rules.rule import Rule, routed_as
 
@@ -31,14 +31,14 @@ class NodeRestarted(Rule):
         stopped = view.recent(NodeStopped, self.window)
         if stopped and (not started or started[-1].at < stopped[-1].at):
             last = stopped[-1]
-            ago = view.now - last.at
-            return failing(f"nodeos stopped at {clock(last.at)}: {quoted(last.text)}", ago, until=view.now + FRESH)
+            reason = f"nodeos stopped at {clock(last.at)}: {quoted(last.text)}"
+            return failing(reason, view.now - last.at, until=last.at + self.window)
         if started:
             begun = started[-1]
             version = f" ({quoted(begun.version)})" if begun.version else ""
             times = f", {len(started)} times in {span(self.window)}" if len(started) > 1 else ""
             reason = f"nodeos started at {clock(begun.at)}{version}{times}"
-            return failing(reason, view.now - begun.at, until=view.now + FRESH)
+            return failing(reason, view.now - begun.at, until=begun.at + self.window)
         look = log_look(view)
         if not isinstance(look, Look):
             return look

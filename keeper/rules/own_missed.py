@@ -38,9 +38,9 @@ class OwnMissed(Rule):
             return unknown("the producer schedule is not known yet", until=view.now + FRESH)
         if ours.isdisjoint(schedule):
             return ok(f"{whose(ours)} is not in the schedule of {len(schedule)}", until=look.lasts)
-        return self._worst(_last_windows(view, ours.intersection(schedule)), view.now, look.lasts)
+        return self._worst(_last_windows(view, ours.intersection(schedule)), look.lasts)
 
-    def _worst(self, windows: list[WindowClosed], now: float, lasts: float) -> Verdict:
+    def _worst(self, windows: list[WindowClosed], lasts: float) -> Verdict:
         if not windows:
             return unknown("no window of our producer has been seen yet", until=lasts)
         worst = min(windows, key=lambda window: window.signed)
@@ -49,7 +49,7 @@ class OwnMissed(Rule):
         if missing < self.missed:
             return ok(f"{worst.producer} signed {worst.signed} of 12 blocks at {times}", missing, until=lasts)
         reason = f"{worst.producer} missed {missing} of 12 blocks in its window {times}"
-        return failing(reason, missing, until=min(now + FRESH, lasts))
+        return failing(reason, missing, until=lasts)
 
 
 def _last_windows(view: View, producers: frozenset[str]) -> list[WindowClosed]:
