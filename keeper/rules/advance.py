@@ -34,7 +34,10 @@ def advance(
     The caller tells the memory first what no event tells: `sees`, `blinded`, `forgot`, `distrust`.
     """
     judge.heed()
-    now = judge.now if judge.now is not None else min(events[0].at, upto) if events else upto
+    begin = min(events[0].at, upto) if events else upto
+    now = begin if judge.now is None else judge.now
+    if judge.due <= now:
+        now = max(now, begin)  # woken since the last call: by what the caller told, at the earliest now
     chain = memory.chain
     wakes = judge.wakes
     heard = now  # when the last event came

@@ -37,7 +37,7 @@ class FewProducers(Rule):
         demanded, rises_at = self._demanded(view)
         enough = self.producers if demanded is None else demanded
         if len(signers) >= enough:
-            until = min(heard[-enough][0] + self.window, rises_at)
+            until = min(heard[-enough][0] + self.window, rises_at, max(look.lasts for look in looks))
             return ok(f"{counted(len(signers), 'producer')} signed in {span(self.window)}", len(signers), until)
         if demanded is None:
             return unknown("the producer schedule is not known yet", until=now + FRESH)

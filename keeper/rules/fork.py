@@ -10,7 +10,7 @@ from keeper.core.event import BlockRejected, ForkSwitched, InfoAnswer, Reference
 from keeper.core.memory import View
 from keeper.core.options import count, duration
 from keeper.core.verdict import Verdict, failing, ok, unknown
-from keeper.rules.looks import FRESH, SOON, answer_now, log_look
+from keeper.rules.looks import FRESH, SOON, Look, answer_now, log_look
 from keeper.rules.phrases import clock, counted, of_references, quoted, span
 from keeper.rules.references import heads, is_majority
 from keeper.rules.rule import Rule, routed_as
@@ -55,11 +55,14 @@ class Fork(Rule):
     def _none(view: View) -> Verdict:
         look = log_look(view)
         answers = heads(view)
-        until = view.now + FRESH
-        if not isinstance(look, Verdict):
+        if isinstance(look, Look):
             until = look.lasts
-        elif answer_now(view) is None or not answers:
-            return look if view.sight("log") is not None else unknown("no log to see forks in", look.until)
+        elif answer_now(view) is not None and answers:
+            until = view.now + FRESH
+        elif view.sight("log") is None and view.sight("api") is not None and view.subject.references:
+            return unknown("neither this node nor the reference nodes answer", until=view.now + FRESH)
+        else:
+            return look
         if answers:
             # Our block at their height may be yet to come, and is no event this rule wakes for.
             until = min(until, view.now + SOON)

@@ -145,7 +145,7 @@ def test_a_window_is_not_judged_before_a_later_block_is_seen() -> None:
 
 
 def test_a_block_that_comes_late_still_counts() -> None:
-    """The next producer did not wait for the last block of a window, which arrives after his first, within the grace."""
+    """The next producer did not wait for a window's last block, which arrives after his first, within the grace."""
     events = blocks(0, 7, skip=(5.5,))
     late = received(5.5, 1011, "a", late=1.2, branch="f")
     assert shown(lived(chain(), [*events[:12], late, *events[12:]], until=8)) == [(7.0, 0.0, "a", 12)]

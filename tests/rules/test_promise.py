@@ -1,0 +1,110 @@
+"""The promise of `until`: asking at deadlines only gives the verdicts that asking ten times a second gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import hypothesis
+from hypothesis import HealthCheck, given
+
+from keeper.core.memory import Bounds, Memory, Subject, View
+from keeper.core.verdict import State
+from keeper.rules import RULES
+from keeper.rules.advance import advance
+from keeper.rules.judge import Judge
+from keeper.rules.own_silent import OwnSilent
+from keeper.rules.rule import Rule
+from tests.rules.build import T0
+from tests.rules.timeline import Happening, Life, happenings, lives
+
+GRID = 0.1
+IN_TIME = 0.25 + GRID  # a failure, or the end of sight, after a verdict that was OK
+FRESH = 1.0 + IN_TIME  # what leaves FAILING or UNKNOWN is asked for once a second
+
+
+def rules() -> list[Rule]:
+    """Every rule about nodes, own_silent with windows that fit into the lives."""
+    made: list[Rule] = [rule() for rule in RULES.values() if "node" in rule.kinds]
+    short = OwnSilent(window_a=40.0, window_b=40.0, window_c=70.0, window_f=55.0)
+    return [short if rule.name == short.name else rule for rule in made]
+
+
+class Answer(NamedTuple):
+    time: float
+    rule: str
+    state: State
+    reason: str
+
+
+def memory_of(life: Life) -> Memory:
+    sources = life.sources | {"reference"}
+    return Memory(Subject("n", "node", life.role, life.producers, sources, 3), Bounds(), 1.0, T0)
+
+
+def at_deadlines(life: Life, told: Sequence[Happening]) -> Iterator[Answer]:
+    """As the loop does it: sleep until something comes or is due."""
+    memory = memory_of(life)
+    judge = Judge(memory, rules(), T0)
+    for happening in told:
+        now = T0 + happening.time
+        while (due := min(judge.due, memory.chain.next_close())) < now:
+            for judged in advance(memory, judge, (), max(due, judge.now or 0.0)):
+                yield Answer(judge.now or now, judged.rule.name, judged.verdict.state, judged.verdict.reason)
+        happening.tell(memory)
+        for judged in advance(memory, judge, happening.events, now):
+            yield Answer(judge.now or now, judged.rule.name, judged.verdict.state, judged.verdict.reason)
+
+
+def all_the_time(life: Life, told: Sequence[Happening]) -> Iterator[Answer]:
+    """Every rule ten times a second."""
+    memory = memory_of(life)
+    asked = rules()
+    index = 0
+    end = told[-1].time
+    for step in range(int(end / GRID)):
+        time = step * GRID
+        while index < len(told) and told[index].time <= time:
+            told[index].tell(memory)
+            events = told[index].events
+            reached = 0
+            while reached < len(events):
+                reached, _ = memory.take(events, reached, reached + 1)
+            index += 1
+        memory.close_windows(T0 + time)
+        view = View(memory, T0 + time)
+        for rule in asked:
+            verdict = rule.judge(view)
+            yield Answer(T0 + time, rule.name, verdict.state, verdict.reason)
+
+
+@hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(lives())
+def test_deadlines_tell_what_asking_all_the_time_tells(life: Life) -> None:
+    """For every rule and whatever happens to node, network and sources: a state that lasts is told within a quarter of
+    a second after OK, and within one more second after FAILING or UNKNOWN."""
+    told = list(happenings(life))
+    if not told:
+        return
+    lazy: dict[str, list[Answer]] = {rule.name: [] for rule in rules()}
+    for answer in at_deadlines(life, told):
+        lazy[answer.rule].append(answer)
+    since: dict[str, Answer] = {}
+    position = dict.fromkeys(lazy, 0)
+    for eager in all_the_time(life, told):
+        name = eager.rule
+        if name not in since or since[name].state is not eager.state:
+            since[name] = eager
+        answers = lazy[name]
+        while position[name] + 1 < len(answers) and answers[position[name] + 1].time <= eager.time:
+            position[name] += 1
+        current = answers[position[name]]
+        patience = IN_TIME if current.state is State.OK else FRESH
+        # What was asked for between two points of the grid counts too: it was so at that moment.
+        agreed = max(since[name].time, current.time)
+        if eager.time - agreed >= patience and current.state is not eager.state:
+            raise AssertionError(
+                f"{name} at {eager.time - T0:.1f}: asked all the time it has been {eager.state.value} "
+                f"({eager.reason}) since {since[name].time - T0:.1f}, but asked at deadlines it is "
+                f"{current.state.value} ({current.reason}) since {current.time - T0:.2f}"
+            )
