@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeper.core.lines import MAX_LINE
-from keeper.sources.log_family import LogName
+from keeper.sources.file_chain import Unread
 from keeper.sources.log_file import LogFile
 
 
@@ -39,14 +39,14 @@ class Following:
     absent_since: float | None = None  # no file has the log's name
     gap_since: float | None = None  # a rotation seems to be missing before the next file
 
-    def overtaken(self, unread: list[LogName], now: float) -> None:
+    def overtaken(self, unread: list[Unread], now: float) -> None:
         """Note which files wait to be read after this one."""
-        if not unread or not (unread[0].size or len(unread) > 1):
+        if not unread or not (unread[0].file.size or len(unread) > 1):
             self.overtaken_since = None
         elif self.overtaken_since is None:
             self.overtaken_since = now
 
-    def finished(self, unread: list[LogName], now: float, settings: FileTailSettings) -> bool:
+    def finished(self, unread: list[Unread], now: float, settings: FileTailSettings) -> bool:
         """Whether the first of the `unread` files may be entered. Late lines are still read, but out of order."""
         if self.log.sealed or len(unread) > 1:
             return True

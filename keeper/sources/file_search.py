@@ -31,7 +31,7 @@ Search: TypeAlias = Generator[None, None, Found]
 
 
 def search(place: Place, family: LogFamily, finished: Callable[[LogName], bool], max_line: int) -> Search:
-    """Look for the file of a place. `finished` knows the files that are surely others."""
+    """Look for the file of a place. `finished` knows files that were read to their end: they are surely others."""
     files = family.relatives(place.path)
     ids = (place.device, place.inode)
     own = [file for file in files if file.ids == ids]

@@ -11,14 +11,14 @@ from functools import partial
 from keeper.core.batch import Item
 from keeper.core.source import Emit, Now, Wait
 from keeper.errors import SourceError
-from keeper.sources.file_chain import can_be_read, missing_number, newer, trouble
+from keeper.sources.file_chain import Unread, can_be_read, can_grow, missing_number, newer, trouble
 from keeper.sources.file_following import FileTailSettings, Following
 from keeper.sources.file_identity import Place, decode, encode
 from keeper.sources.file_search import Found, Search, search
 from keeper.sources.file_telling import Telling
 from keeper.sources.file_trail import Trail
 from keeper.sources.inotify import Bell, Watched, rest, watch_directory, watch_file
-from keeper.sources.log_family import LogFamily, LogName
+from keeper.sources.log_family import LogFamily, LogName, same_files
 from keeper.sources.log_file import LogFile, PlainLog, What, cannot_read, open_log
 
 __all__ = ["FileTail", "FileTailSettings"]
@@ -224,20 +224,18 @@ class FileTail:
         following.overtaken(unread, now)
         if following.absent_long(absent or newest is None, now, settings):
             self._telling.down(trouble(self._family, settings.max_line))
-        elif following.overtaken_since is None and (not unread or can_be_read(unread[0], settings.max_line)):
+        elif following.overtaken_since is None and (not unread or can_be_read(unread[0].file, settings.max_line)):
             self._telling.up()
             self._telling.still_up(now)
         if not unread:
-            # Either a finished file got the log's name back, or nobody will ever write to this one again.
-            back = newest is not None and here is None and following.quiet(now) >= settings.grace
+            # Either a finished file is the newest again, or nobody will ever write to this one.
+            back = newest is not None and newest is not here and following.quiet(now) >= settings.grace
             if back or (not log.links and following.quiet(now) >= settings.linger):
-                self._leave(following, None, now)
+                self._leave(now)
             return
-        missing = missing_number(here, unread[0])
+        missing = missing_number(members, here, unread[0].file)
         if following.finished(unread, now, settings) and following.gap_is_sure(missing, now, settings):
-            entered = self._enter(unread, now)
-            if entered is not None:
-                self._leave(following, entered, now, missing)
+            self._enter(members, unread, now, missing)
 
     # From file to file
 
@@ -248,68 +246,76 @@ class FileTail:
             return
         unread = newer(members, None, self._trail, now, self._settings.max_line)
         if unread:
-            log = self._enter(unread, now)
-            if log is not None:
-                self._begin(log)
-                self._telling.lines(b"", None, self._position())
+            self._enter(members, unread, now, None)
             return
         newest = self._newest(members)
-        if newest is None:
+        place = self._trail.find(newest) if newest is not None else None
+        if newest is None or place is None:
             self._telling.down(trouble(self._family, self._settings.max_line))
-            return
-        place = self._trail.take(newest, self._settings.max_line)
-        if place is not None:
-            self._sought = Sought(place)
+        elif can_grow(newest, self._settings.max_line):
+            self._sought = Sought(self._trail.take(place))
             self.behind = True
+        else:
+            self._telling.still_up(now)
 
-    def _enter(self, unread: list[LogName], now: float) -> LogFile | None:
-        """Open the next file; None if it cannot be opened, or not yet."""
-        file = unread[0]
+    def _enter(self, members: list[LogName], unread: list[Unread], now: float, missing: int | None) -> None:
+        """Go on with the next file, if it can be opened."""
+        file, place = unread[0]
         try:
             log = open_log(file.path, self._settings.max_line)
         except FileNotFoundError:
-            return None
+            return
         except (OSError, SourceError) as error:
-            if len(unread) == 1 or getattr(error, "errno", None) in PASSING:
-                self._telling.down(cannot_read(file.path, error))
-            elif self._blocked is None or self._blocked[0] != file.ids:
-                self._blocked = file.ids, now
-            elif now - self._blocked[1] >= self._settings.patience:
-                self._trail.add(unreadable(file), None, now)
-                reason = f"{cannot_read(file.path, error)}; keeper went on with the next file"
-                self._telling.lost(file.size, 0, file.path, reason, self._position())
-            return None
-        if log.ids != file.ids:  # renamed since it was listed
+            self._cannot_enter(file, error, now, last=len(unread) == 1)
+            return
+        # A rotation since the files were listed may have put another one before this, or other content into it.
+        if log.ids != file.ids or not same_files(members, self._family.members()):
             log.close()
-            return None
-        if isinstance(log, PlainLog):
-            log.skip_hole()
-        return log
-
-    def _leave(self, following: Following, entered: LogFile | None, now: float, missing: int | None = None) -> None:
-        """Count the file among the finished and begin the next one."""
-        log = following.log
-        lines = b"" if following.outwaited(now, self._settings) else log.reading.flush()
-        short = log.promised - log.reading.offset
-        if lines and (short > 0 or missing is not None):
-            # A loss is told together with the position behind it; what comes before has its own.
-            self._telling.lines(lines, log, self._position())
-            lines = b""
-        keep = isinstance(log, PlainLog) and not log.sealed
-        self._trail.add(log.place(), log if isinstance(log, PlainLog) and keep else None, now)
-        if not keep:
+            self.behind = True
+            return
+        if place is not None:  # its beginning was read under another name: the place is looked for like any other
             log.close()
-        self._following = None
-        if entered is not None:
-            self._begin(entered)
-        if short > 0:
-            reason = "this copy of the log ends before bytes that were seen in the original"
-            self._telling.lost(short, log.reading.offset, log.path, reason, self._position())
+        self._leave(now)
+        if place is None:
+            self._begin(log)
+        else:
+            self._sought = Sought(self._trail.take(place))
+            self.behind = True
         if missing is not None:
             where = f"{self._family.base}.{missing}"
             reason = f"{where} was gone before it was read; how much it held is not known, at least 0 bytes"
             self._telling.lost(0, 0, where, reason, self._position())
-        self._telling.lines(lines, log, self._position())
+        self._telling.lines(b"", None, self._position())
+
+    def _cannot_enter(self, file: LogName, error: OSError | SourceError, now: float, last: bool) -> None:
+        """Wait for the newest file and for the system, pass over an older file that stays closed."""
+        if last or getattr(error, "errno", None) in PASSING:
+            self._telling.down(cannot_read(file.path, error))
+        elif self._blocked is None or self._blocked[0] != file.ids:
+            self._blocked = file.ids, now
+        elif now - self._blocked[1] >= self._settings.patience:
+            self._trail.add(unreadable(file), None, now)
+            reason = f"{cannot_read(file.path, error)}; keeper went on with the next file"
+            self._telling.lost(file.size, 0, file.path, reason, self._position())
+
+    def _leave(self, now: float) -> None:
+        """Count the file being read, if there is one, among the finished."""
+        following = self._following
+        if following is None:
+            return
+        log = following.log
+        lines = b"" if following.outwaited(now, self._settings) else log.reading.flush()
+        if lines:
+            self._telling.lines(lines, log, self._position())
+        keep = log if isinstance(log, PlainLog) and not log.sealed else None
+        self._trail.add(log.place(), keep, now)
+        self._following = None
+        if keep is None:
+            log.close()
+        short = log.promised - log.reading.offset
+        if short > 0:
+            reason = "this copy of the log ends before bytes that were seen in the original"
+            self._telling.lost(short, log.reading.offset, log.path, reason, self._position())
 
     def _give_up_archive(self, following: Following, why: str, total: int) -> None:
         """An archive that cannot be read to its end: hand out what it gave and say what is missing."""
@@ -365,8 +371,7 @@ class FileTail:
             if now < sought.again_at:
                 return
             max_line = self._settings.max_line
-            known = partial(self._trail.knows, now=now, max_line=max_line)
-            sought.search = search(sought.place, self._family, known, max_line)
+            sought.search = search(sought.place, self._family, partial(self._finished, now), max_line)
         try:
             next(sought.search)
         except StopIteration as stop:
@@ -384,6 +389,10 @@ class FileTail:
             self._end_search(sought, "it was cut back", always=False, entered=found.log)
         else:
             self._not_found(sought, found, now)
+
+    def _finished(self, now: float, file: LogName) -> bool:
+        seen = self._trail.seen(file, now, self._settings.max_line)
+        return seen is not None and not seen.more
 
     def _not_found(self, sought: Sought, found: Found, now: float) -> None:
         """Wait a little, because directories change while they are read; then call the bytes lost."""

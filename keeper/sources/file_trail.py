@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.errors import SourceError
-from keeper.sources.file_identity import HEAD, PLACES_KEPT, Place, digest, encode_place
+from keeper.sources.file_identity import PLACES_KEPT, Place, digest, encode_place
 from keeper.sources.log_family import LogName
 from keeper.sources.log_file import GzipLog, LogFile, Match, PlainLog, Resume, open_log
 
@@ -22,6 +23,13 @@ class Finished:
     log: PlainLog | None
     grown_at: float
     checked: LogName | None = None
+
+
+class Seen(NamedTuple):
+    """A file that was read up to a place; `more` if there is something behind it."""
+
+    place: Place
+    more: bool
 
 
 class Trail:
@@ -53,21 +61,17 @@ class Trail:
             self.add(log.place_at_end(), None, 0.0)
             log.close()
 
-    def take(self, file: LogName, max_line: int) -> Place | None:
-        """Forget that a plain file is finished, because it is the newest again; its place if it was known."""
-        entry = next((e for e in self._entries if (e.place.device, e.place.inode) == file.ids), None)
-        if entry is None:
-            return None
-        try:
-            log = open_log(file.path, max_line)
-        except (OSError, SourceError):
-            return None
-        log.close()
-        if not isinstance(log, PlainLog):
-            return None
-        self._entries.remove(entry)
-        self._release(entry)
-        return entry.place
+    def take(self, place: Place) -> Place:
+        """Forget that a file is finished, because it is read on."""
+        for entry in [each for each in self._entries if each.place == place]:
+            self._entries.remove(entry)
+            self._release(entry)
+        return place
+
+    def find(self, file: LogName) -> Place | None:
+        """The place of a finished file that has this inode."""
+        places = (e.place for e in reversed(self._entries) if (e.place.device, e.place.inode) == file.ids)
+        return next(places, None)
 
     def open_files(self) -> list[Finished]:
         return [entry for entry in self._entries if entry.log is not None]
@@ -96,23 +100,23 @@ class Trail:
         for entry in self._entries:
             self._release(entry)
 
-    def knows(self, file: LogName, now: float, max_line: int) -> bool:
-        """Whether a file is one of the finished, under whatever name, copied or compressed.
+    def seen(self, file: LogName, now: float, max_line: int) -> Seen | None:
+        """How far a file was read, under whatever name, copied or compressed; None if it is none of the finished.
 
-        One that has grown since is opened, to be read on from its place.
+        A plain file that has grown since is opened, to be read on from its place together with the next ones.
         """
         for entry in reversed(self._entries):
             if (entry.place.device, entry.place.inode) != file.ids:
                 continue
             if entry.log is not None or entry.checked == file:
-                return True  # an inode cannot become another file's while it is open
+                return Seen(entry.place, more=False)  # an inode cannot become another file's while it is open
             same = self._is(entry, file, now, max_line)
             if same:
                 entry.checked = file
-                return True
+                return Seen(entry.place, more=False)
             if same is False:  # the inode was given to another file
                 self._move(entry, entry.place._replace(inode=0))
-        return self._knows_content(file, max_line)
+        return self._seen_content(file, max_line)
 
     def _is(self, entry: Finished, file: LogName, now: float, max_line: int) -> bool | None:
         """Whether a file with the same inode is the same file; None if it cannot be opened just now."""
@@ -133,29 +137,31 @@ class Trail:
             else:
                 log.close()
             return True
-        same = isinstance(log, GzipLog) and _same_content(log, place)
+        same = isinstance(log, GzipLog) and _begins_like(log, place) and log.total() <= place.offset
         log.close()
         return same
 
-    def _knows_content(self, file: LogName, max_line: int) -> bool:
+    def _seen_content(self, file: LogName, max_line: int) -> Seen | None:
         if not any(entry.place.head_size for entry in self._entries):
-            return False
+            return None
         try:
             log = open_log(file.path, max_line)
         except (OSError, SourceError):
-            return False
+            return None
         try:
             for entry in reversed(self._entries):
-                if _same_content(log, entry.place):
+                if _begins_like(log, entry.place):
+                    if log.total() > entry.place.offset:
+                        return Seen(entry.place, more=True)
                     if entry.log is None:
                         self._move(entry, entry.place._replace(path=file.path, device=file.device, inode=file.inode))
                         entry.checked = file
-                    return True
+                    return Seen(entry.place, more=False)
         except OSError:
-            return False
+            return None
         finally:
             log.close()
-        return False
+        return None
 
     def _move(self, entry: Finished, place: Place) -> None:
         entry.place, entry.text, entry.checked = place, encode_place(place), None
@@ -171,14 +177,10 @@ class Trail:
             entry.log = None
 
 
-def _same_content(log: LogFile, place: Place) -> bool:
-    """Whether a file begins like a finished one; a short beginning must be followed by the same number of bytes."""
-    if not place.head_size:
-        return False
+def _begins_like(log: LogFile, place: Place) -> bool:
+    """Whether a file begins like a finished one."""
     head = log.head()[: place.head_size]
-    if len(head) < place.head_size or digest(head) != place.head:
-        return False
-    return place.head_size == HEAD or log.total() == place.offset
+    return place.head_size > 0 and len(head) == place.head_size and digest(head) == place.head
 
 
 def at_once(resume: Resume) -> Match:

@@ -65,7 +65,7 @@ class LogFamily:
         seen = self._list()
         for _ in range(LISTINGS):
             again = self._list()
-            if [(m.path, m.ids) for m in again] == [(m.path, m.ids) for m in seen]:
+            if same_files(again, seen):
                 return in_order(again)
             seen = again
         return None
@@ -120,6 +120,11 @@ class LogFamily:
                 if found is not None and (found.ids not in members or number == -1):
                     members[found.ids] = found
         return list(members.values())
+
+
+def same_files(some: list[LogName], others: list[LogName] | None) -> bool:
+    """Whether two listings show the same files under the same names."""
+    return others is not None and {(f.path, f.ids) for f in some} == {(f.path, f.ids) for f in others}
 
 
 def in_order(files: Iterable[LogName]) -> list[LogName]:

@@ -12,9 +12,10 @@ from typing import NamedTuple, TypeAlias
 from keeper.core.lines import LineSplitter
 from keeper.errors import SourceError
 from keeper.sources.file_identity import HEAD, MARK, Place, digest
-from keeper.sources.gzip_file import MAGIC, BrokenGzip, GzipStream, size_in_trailer
+from keeper.sources.gzip_file import MAGIC, PIECE, BrokenGzip, GzipStream, size_in_trailer
 
 INFLATE_MOST = 256 << 10  # bytes: what is lost of a broken archive beside its broken part
+NULS_PASSED = 64 << 20  # bytes looked through for a beginning
 SKIP_STEP = 16 << 20  # bytes of an archive passed over before others get their turn: 15 to 50 ms
 
 
@@ -47,45 +48,46 @@ Resume: TypeAlias = Generator[None, None, Match]
 
 
 class Reading:
-    """How far the bytes of one file were taken in, the lines they make, and what identifies the place."""
+    """How far the bytes of one file were taken in, the lines they make, and what identifies the place.
 
-    __slots__ = ("_align", "_leading_nuls", "head", "mark", "offset", "splitter", "tail")
+    NUL bytes before the first line are no content: a writer without O_APPEND leaves a hole when its log is truncated.
+    """
+
+    __slots__ = ("_align", "_in_hole", "begin", "head", "mark", "offset", "splitter", "tail")
 
     def __init__(self, max_line: int) -> None:
         self.splitter = LineSplitter(max_line)
-        self.head = b""
+        self.begin = 0  # of the content
+        self.head = b""  # of the content
         self.offset = 0  # of the next byte to take in
         self.tail = b""  # the bytes before `offset`
         self.mark = b""  # the bytes before the first line not handed out
         self._align = False
-        self._leading_nuls = True
+        self._in_hole = True
 
     def start(self, offset: int, tail: bytes) -> None:
         """Begin at the start of a line; `tail` are the up to MARK bytes before it."""
         self.offset, self.tail, self.mark = offset, tail, tail
-        self._leading_nuls = offset == 0
+        self._in_hole = offset <= self.begin
 
     def start_inside(self, offset: int, tail: bytes) -> None:
         """Begin anywhere and leave out the rest of that line."""
         self.start(offset, tail)
         self._align = True
 
-    def skip_hole(self, to: int) -> None:
-        """Pass over bytes that were never written: a writer without O_APPEND leaves them when its log is truncated."""
-        self.offset, self.tail, self.mark = to, b"\0" * min(to, MARK), b"\0" * min(to, MARK)
-
     def take(self, data: bytes) -> bytes:
         """The next bytes of the file; returns the lines they complete."""
         size = len(data)
-        if len(self.head) < HEAD:
-            self.head += data[len(self.head) - self.offset :][: HEAD - len(self.head)]
         wanted = data
+        if self._in_hole:
+            wanted = data.lstrip(b"\0")
+            self.begin = self.offset + size - len(wanted)
+            self._in_hole = not wanted
+        if len(self.head) < HEAD:
+            self.head += data[self.begin + len(self.head) - self.offset :][: HEAD - len(self.head)]
         if self._align:
             first = data.find(b"\n") + 1
             wanted, self._align = (data[first:], False) if first else (b"", True)
-        elif self._leading_nuls:
-            wanted = data.lstrip(b"\0")
-            self._leading_nuls = not wanted
         lines = self.splitter.feed(wanted)
         behind = size - self.splitter.pending  # where the first line not handed out begins, in `data`
         before, self.tail = self.tail, data[-MARK:] if size >= MARK else (self.tail + data)[-MARK:]
@@ -122,7 +124,9 @@ class PlainLog:
         self.promised = 0  # bytes that were seen of the content when it was in another file
         self.mtime_ns = status.st_mtime_ns
         self.reading = Reading(max_line)
-        self.reading.head = os.pread(fd, HEAD, 0)
+        self.reading.begin = begin = content_begin(fd, self.size)
+        self.reading.head = os.pread(fd, HEAD, begin)
+        self.reading.start(begin, self._before(begin))
 
     def fileno(self) -> int:
         return self._fd
@@ -140,18 +144,9 @@ class PlainLog:
     def start_at_end(self, lookback: int) -> None:
         """Begin with the first line that starts in the last `lookback` bytes."""
         begin = self.size - lookback
-        if begin > 0:
+        if begin > self.reading.begin:
             # One byte earlier: if that is the newline, the line behind it is wanted whole.
             self.reading.start_inside(begin - 1, self._before(begin - 1))
-
-    def skip_hole(self) -> None:
-        """Begin where the file's data begins."""
-        try:
-            begin = os.lseek(self._fd, 0, os.SEEK_DATA)
-        except OSError:  # nothing but a hole, or a file system that cannot say
-            return
-        if begin > 0:
-            self.reading.skip_hole(begin)
 
     def resume(self, place: Place) -> Resume:
         yield from ()
@@ -168,10 +163,10 @@ class PlainLog:
 
     def woke_up(self) -> bool:
         """Whether a file that was empty when it was opened, and still has a name, has got its first bytes."""
-        if self.reading.head or self.reading.offset:
+        if self.reading.head or self.size > self.reading.offset:
             return False
         status = os.fstat(self._fd)
-        return bool(status.st_size and status.st_nlink)
+        return status.st_size > self.size and status.st_nlink > 0
 
     def look(self, most: int) -> Look:
         """Read up to `most` new bytes. Raises OSError."""
@@ -185,7 +180,7 @@ class PlainLog:
         # The known bytes before the new ones are read with them: they tell whether it still is the same content.
         known = len(reading.tail)
         data = os.pread(self._fd, known + most, reading.offset - known)
-        if data[:known] != reading.tail or (not reading.offset and data[:HEAD] != reading.head[: len(data)]):
+        if data[:known] != reading.tail or self._begins_otherwise(data[known:]):
             return Look(b"", What.GONE)
         self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
         lines = reading.take(data[known:])
@@ -194,8 +189,17 @@ class PlainLog:
     def head(self) -> bytes:
         return self.reading.head
 
+    def ended(self) -> bool:
+        return True
+
     def total(self) -> int:
         return self.size
+
+    def _begins_otherwise(self, data: bytes) -> bool:
+        """Whether the first bytes that are read are not those that were seen when the file was opened."""
+        reading = self.reading
+        common = min(len(data), len(reading.head))
+        return reading.offset == reading.begin and data[:common] != reading.head[:common]
 
     def _has_head(self, place: Place) -> bool:
         if not place.head_size:
@@ -286,11 +290,15 @@ class GzipLog:
         self._rewind()
         head = b""
         try:
-            while len(head) < HEAD and (data := self._stream.read(HEAD - len(head))):
-                head += data
+            while len(head) < HEAD and (data := self._stream.read(PIECE)):
+                head = (head + data).lstrip(b"\0")[:HEAD]
         except BrokenGzip:
             pass
         return head
+
+    def ended(self) -> bool:
+        """After `head`: whether the archive is whole and held no more."""
+        return self._stream.finished
 
     def total(self) -> int:
         """The uncompressed size as its trailer has it."""
@@ -324,6 +332,21 @@ def irregular(mode: int) -> str | None:
     if stat.S_ISREG(mode):
         return None
     return next((kind for test, kind in _KINDS if test(mode)), "no regular file")
+
+
+def content_begin(fd: int, size: int) -> int:
+    """Where the first byte is that is not NUL; passes over a hole at once and over written NULs up to a limit."""
+    if os.pread(fd, 1, 0) != b"\0":
+        return 0
+    try:
+        begin = os.lseek(fd, 0, os.SEEK_DATA)
+    except OSError:  # nothing but a hole, or a file system that cannot say
+        begin = 0
+    for at in range(begin, min(size, begin + NULS_PASSED), 1 << 16):
+        data = os.pread(fd, 1 << 16, at)
+        if content := data.lstrip(b"\0"):
+            return at + len(data) - len(content)
+    return size
 
 
 def open_log(path: str, max_line: int) -> LogFile:
