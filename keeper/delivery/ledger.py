@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -96,6 +96,10 @@ class Ledger:
     def by_id_only(self, id: int, content: str) -> bool:
         """True when a bare id is all that says this packet was delivered: it would speak of any packet of that id."""
         return (id, content) not in self._fates and id in self._bare and id not in self._contents
+
+    def fates(self) -> Mapping[tuple[int, str], Fate]:
+        """Every packet, by id and content, of which more than its number is known."""
+        return self._fates
 
     def delivered_ids(self) -> list[int]:
         return sorted({*self._bare, *self._contents})
