@@ -43,7 +43,7 @@ class FewProducers(Rule):
             return unknown("the producer schedule is not known yet", until=now + FRESH)
         if not any(self._covers(view, look) for look in looks):
             return unknown(f"blocks have not been seen for {span(self.window)} yet", until=now + FRESH)
-        names = f" ({listed(signers)})" if signers else ""
+        names = f" ({listed(sorted(signers))})" if signers else ""
         reason = f"only {counted(len(signers), 'producer')}{names} signed blocks in {span(self.window)}"
         if not signers:
             reason = f"nobody signed a block in {span(self.window)}"

@@ -48,7 +48,7 @@ class HeadLag(Rule):
             reason = f"head {head:,} is {counted(most - head, 'block')} behind"
             reason += f": {of_references(len(ahead), len(answers))} at {most:,}"
             return failing(reason, most - head, until=view.now + FRESH)
-        age = standstill(looks, time)
+        age = max(look.seen for look in looks) - time
         if rose_at - time >= self.behind or stalled >= self.behind + STALL_FIRST:
             return failing(f"head {head:,} is {span(age)} old{_pace(view, age)}", age, until=view.now + FRESH)
         # The next block cannot be too old before this; from then on any may be.

@@ -36,13 +36,14 @@ class MissedBlocks(Rule):
     def judge(self, view: View) -> Verdict:
         gaps = _once(view.recent(BlocksMissed, self.window))
         largest = max((gap.slots for gap in gaps), default=0)
-        counts = [gap for gap in gaps if gap.slots >= self.small]
-        if largest >= self.large or len(counts) >= self.reports:
+        counts = [gap for gap in gaps if gap.slots >= min(self.small, self.large)]
+        if largest >= self.large or sum(gap.slots >= self.small for gap in counts) >= self.reports:
             reason = f"{counted(largest, 'slot')} in a row stayed empty"
             if len(counts) > 1:
-                sizes = listed(str(gap.slots) for gap in counts)
+                least = min(gap.slots for gap in counts)
+                sizes = f"{least} to {largest}" if least < largest else f"{least}"
                 reason = f"{len(counts)} gaps of {sizes} empty slots in {span(self.window)}"
-            return failing(reason + self._absent(view), largest, view.now + FRESH, happened=gaps[-1].at)
+            return failing(reason + self._absent(view), largest, view.now + FRESH, happened=counts[-1].at)
         look = log_look(view)
         if not isinstance(look, Look):
             return look

@@ -14,7 +14,7 @@ from keeper.core.event import (
     ScheduleAnswer,
 )
 from keeper.core.memory import ANY_ANSWER, Bounds, Expected, Memory, Subject, View
-from keeper.core.slots import SLOT_SECONDS, scheduled, slot_of, window_of
+from keeper.core.slots import CHAIN_EPOCH, SLOT_SECONDS, scheduled, slot_of, window_of
 from keeper.core.verdict import Verdict
 from keeper.rules.rule import Rule
 
@@ -103,6 +103,18 @@ def blocks(
         lib = None if lib_behind is None else number - lib_behind
         make = produced if producer in here else received
         made.append(make(time, number, producer, lib=lib))
+    return made
+
+
+def answers(times: Iterable[float], *, schedule: tuple[str, ...] = SCHEDULE, without: str = "") -> list[InfoAnswer]:
+    """What our API says at these times of a chain on which the producers `without` never sign."""
+    made = []
+    for time in times:
+        slot = slot_of(T0 + time)
+        while (producer := scheduled(window_of(slot), schedule)) in without:
+            slot -= 1
+        answer = info(time, slot - slot_of(T0) + 10_000, producer=producer)
+        made.append(answer._replace(head_time=CHAIN_EPOCH + slot * SLOT_SECONDS))
     return made
 
 
