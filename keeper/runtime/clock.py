@@ -8,6 +8,7 @@ how far the wall clock has moved away from it since.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 
 class Clock:
@@ -31,6 +32,7 @@ class Clock:
         return seconds
 
 
+@lru_cache(4096)  # the status says the same times again every second
 def iso(seconds: float) -> str:
     """`2026-11-20T20:36:18.250Z`"""
     millis = round(seconds * 1000)

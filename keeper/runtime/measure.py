@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -28,6 +29,7 @@ from keeper.rules.rule import SEVERITIES
 
 MAX_PRODUCERS = 256  # with series of their own, for each node; the chain allows 125 at a time
 OTHER = "other"
+M = TypeVar("M", bound=MetricWrapperBase)
 LIVE_LATENCY = 300.0  # an older block is history being synced; its age says nothing of the network
 
 
@@ -38,6 +40,9 @@ class Measure:
         self._m = metrics
         self._forgotten: dict[str, int] = {}
         self._producers: dict[str, set[str]] = {}
+        # By subject, so that they can be forgotten with it. Looking a series up by its labels costs ten times as much.
+        self._series: dict[str, dict[tuple[object, ...], MetricWrapperBase]] = {}
+        self._shown: dict[str, dict[str, tuple[State, float]]] = {}  # what the gauges of each rule say
 
     def declare(self, pipeline: Pipeline) -> None:
         """Make every series of a subject that can be known now, so that a rate never starts with a gap."""
@@ -71,6 +76,16 @@ class Measure:
                         metric.remove_by_labels({label: subject})
         self._forgotten.pop(subject, None)
         self._producers.pop(subject, None)
+        self._series.pop(subject, None)
+        self._shown.pop(subject, None)
+
+    def _of(self, metric: M, subject: str, *labels: str) -> M:
+        """The series of a metric with these labels, the subject's (or node's) name being the first."""
+        known = self._series.setdefault(subject, {})
+        found = known.get((metric, *labels))
+        if found is None:
+            found = known[(metric, *labels)] = metric.labels(subject, *labels)
+        return found  # type: ignore[return-value]  # a child has its metric's type
 
     def _declare_producer(self, node: str, producer: str) -> str:
         """Make the series of a producer, and return its label: names come from the chain, so they are bounded."""
@@ -86,24 +101,24 @@ class Measure:
     def item(self, subject: str, source: str, item: Item, now: float) -> None:
         m = self._m
         if isinstance(item, Chunk):
-            m.source_bytes.labels(subject, source).inc(len(item.data))
-            m.source_cut.labels(subject, source).inc(item.cut)
-            m.source_last_event.labels(subject, source).set(item.seen)
+            self._of(m.source_bytes, subject, source).inc(len(item.data))
+            self._of(m.source_cut, subject, source).inc(item.cut)
+            self._of(m.source_last_event, subject, source).set(item.seen)
         elif isinstance(item, Lost):
-            m.source_lost.labels(subject, source).inc(item.size)
-            m.source_losses.labels(subject, source).inc()
+            self._of(m.source_lost, subject, source).inc(item.size)
+            self._of(m.source_losses, subject, source).inc()
         else:
-            m.source_last_event.labels(subject, source).set(now)
+            self._of(m.source_last_event, subject, source).set(now)
 
     def taken(self, subject: str, source: str, taken: Taken) -> None:
         m = self._m
         if taken.lines:
-            m.source_lines.labels(subject, source).inc(taken.lines)
-            m.source_unrecognized.labels(subject, source).inc(taken.unrecognized)
+            self._of(m.source_lines, subject, source).inc(taken.lines)
+            self._of(m.source_unrecognized, subject, source).inc(taken.unrecognized)
         self.events(subject, source, taken.events)
         for transition in taken.transitions:
             if transition.kind == "firing":
-                m.alert_firings.labels(subject, transition.rule).inc()
+                self._of(m.alert_firings, subject, transition.rule).inc()
 
     def events(self, subject: str, source: str, events: Sequence[Event]) -> None:
         m = self._m
@@ -113,25 +128,25 @@ class Measure:
             kinds[kind] = kinds.get(kind, 0) + 1
             if isinstance(event, BlockReceived):
                 if event.latency is not None and event.latency < LIVE_LATENCY:
-                    m.block_latency.labels(subject).observe(max(event.latency, 0.0))
+                    self._of(m.block_latency, subject).observe(max(event.latency, 0.0))
             elif isinstance(event, InfoAnswer):
-                m.api_seconds.labels(subject).observe(event.took)
+                self._of(m.api_seconds, subject).observe(event.took)
             elif isinstance(event, AnswerFailed):
-                m.source_failures.labels(subject, source).inc()
+                self._of(m.source_failures, subject, source).inc()
             elif isinstance(event, WindowClosed):
                 producer = self._declare_producer(subject, event.producer)
-                m.windows.labels(subject, producer).inc()
-                m.missed.labels(subject, producer).inc(SLOTS_PER_WINDOW - event.signed)
+                self._of(m.windows, subject, producer).inc()
+                self._of(m.missed, subject, producer).inc(SLOTS_PER_WINDOW - event.signed)
             elif isinstance(event, LoopLate):
                 m.loop_late.inc(event.seconds)
             elif isinstance(event, ClockJumped):
                 m.clock_jumps.inc()
         if produced := kinds.get(BlockProduced.__name__):
-            m.produced.labels(subject).inc(produced)
+            self._of(m.produced, subject).inc(produced)
         if received := kinds.get(BlockReceived.__name__):
-            m.received.labels(subject).inc(received)
+            self._of(m.received, subject).inc(received)
         for kind, number in kinds.items():
-            m.events.labels(subject, kind).inc(number)
+            self._of(m.events, subject, kind).inc(number)
 
     def levels(self, pipelines: Iterable[Pipeline], now: float) -> None:
         """Set the gauges from what is known now."""
@@ -143,20 +158,28 @@ class Measure:
                 held += alert.held is not None
             memory, name = pipeline.memory, pipeline.name
             for source, sight in memory.sights.items():
-                self._m.source_up.labels(name, source).set(sight.blind(now) is None)
+                self._of(self._m.source_up, name, source).set(sight.blind(now) is None)
             forgotten = sum(ring.forgotten for ring in memory.rings.values())
-            self._m.ring_forgotten.labels(name).inc(forgotten - self._forgotten.get(name, 0))
+            self._of(self._m.ring_forgotten, name).inc(forgotten - self._forgotten.get(name, 0))
             self._forgotten[name] = forgotten
-            self._m.ring_bytes.labels(name).set(sum(ring.bytes for ring in memory.rings.values()))
-            for rule, judged in pipeline.judge.judged.items():
-                for state in State:
-                    self._m.rule_state.labels(name, rule, state.value).set(judged.verdict.state is state)
-                self._m.rule_since.labels(name, rule).set(judged.since)
+            self._of(self._m.ring_bytes, name).set(sum(ring.bytes for ring in memory.rings.values()))
+            self._rules(pipeline)
             if memory.subject.kind == "node":
                 self._node(pipeline)
         for severity, number in firing.items():
             self._m.alerts_firing.labels(severity).set(number)
         self._m.alerts_held.set(held)
+
+    def _rules(self, pipeline: Pipeline) -> None:
+        """Set the gauges of the rules whose state is another now."""
+        shown = self._shown.setdefault(pipeline.name, {})
+        for rule, judged in pipeline.judge.judged.items():
+            now = (judged.verdict.state, judged.since)
+            if shown.get(rule) != now:
+                shown[rule] = now
+                for state in State:
+                    self._m.rule_state.labels(pipeline.name, rule, state.value).set(judged.verdict.state is state)
+                self._m.rule_since.labels(pipeline.name, rule).set(judged.since)
 
     def _node(self, pipeline: Pipeline) -> None:
         m, name, memory = self._m, pipeline.name, pipeline.memory
