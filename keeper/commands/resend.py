@@ -165,12 +165,14 @@ def send(
             refused=lambda item, why: rejects.add(_again(item), why),
             sending=log.sending,
             answered=log.answered,
-            watch=bar() if sys.stderr.isatty() and not json_wanted else lambda told: None,
+            watch=bar(clock.now) if sys.stderr.isatty() and not json_wanted else lambda told: None,
         )
         with stopping(sender.stop) if made.items else nullcontext():
             sender.run(made.items, account)
     if sys.stderr.isatty() and not json_wanted:
         print("\r\x1b[K", end="", file=sys.stderr)
+    if log.lost:
+        print(f"resend.log: {log.lost:,} lines could not be written", file=sys.stderr)
     lost = len(sender.unrecorded)
     if json_wanted:
         print(json.dumps({"summary": account.as_json() | {"unrecorded": lost}}))
@@ -193,8 +195,15 @@ def show_plan(made: Plan, settings: AgentSettings, args: argparse.Namespace) -> 
         print("\n".join(plan_lines(made, settings, target)), flush=True)
 
 
-def bar() -> Callable[[Told], None]:
+def bar(now: Callable[[], float]) -> Callable[[Told], None]:
+    """Draws the progress, ten times a second at most."""
+    drawn = 0.0
+
     def show(told: Told) -> None:
+        nonlocal drawn
+        if told.packets < told.of and now() - drawn < 0.1:
+            return
+        drawn = now()
         line = progress_line(told, shutil.get_terminal_size().columns)
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 

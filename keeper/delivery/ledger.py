@@ -113,7 +113,7 @@ class Ledger:
         return found
 
     def note(self, notes: Iterable[Note]) -> None:
-        """Make all of it durable, then believe it. Raises StateError; then the files are as they were."""
+        """Make all of it durable, then believe it. Raises StateError; noting the same again later does no harm."""
         notes = list(notes)
         at = self._now_text()
         self._book.append(_line(at, note) for note in notes)

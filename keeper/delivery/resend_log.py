@@ -6,10 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple
 
 from keeper.delivery.outcome import Outcome
 from keeper.delivery.plan import Item
+from keeper.errors import StateError
 
 FILE = "resend.log"
 
@@ -22,12 +23,17 @@ _CONTENT = re.compile(rb" content=([0-9a-f]{32})\s*$")
 
 
 class ResendLog:
-    """Appends one line for each packet sent and each answer. `at` gives `2026-11-20T20:36:18.250Z`."""
+    """Appends one line for each packet sent and each answer. `at` gives `2026-11-20T20:36:18.250Z`.
 
-    def __init__(self, file: TextIO, at: Callable[[], str], id_shift: int) -> None:
+    It is for people: what counts is the ledger, so a full disk does not stop the run here, it is counted in `lost`.
+    """
+
+    def __init__(self, file: BinaryIO, at: Callable[[], str], id_shift: int) -> None:
         self._file = file
         self._at = at
         self._shift = id_shift
+        self._torn = False
+        self.lost = 0
 
     def sending(self, item: Item, in_flight: int) -> None:
         """The old tools print the data here; it stands in the collected file already."""
@@ -42,8 +48,13 @@ class ResendLog:
 
     def _say(self, text: str) -> None:
         at = self._at()
-        line = f"[{at[:10]} {at[11:19]},{at[20:23]} INFO] {text}\n"
-        self._file.write(line.encode("utf-8", "backslashreplace").decode())
+        line = f"[{at[:10]} {at[11:19]},{at[20:23]} INFO] {text}\n".encode("utf-8", "backslashreplace")
+        data = b"\n" + line if self._torn else line
+        try:
+            self._torn = self._file.write(data) != len(data)
+        except OSError:
+            self._torn = True
+        self.lost += self._torn
 
 
 class Confirmed(NamedTuple):
@@ -56,6 +67,8 @@ class Confirmed(NamedTuple):
 def confirmed(lines: Iterable[bytes], id_shift: int) -> Iterator[Confirmed]:
     """The packets that a resend log says were answered with 200. Ids below the shift are not a resend's."""
     for line in lines:
+        if line.count(b"onResendThriftHttpResponse") > 1:
+            continue  # two lines that a crash glued together: the code of one must not stand for the other
         answer = _ANSWER.search(line)
         if answer is None or int(answer[1]) < id_shift:
             continue
@@ -66,5 +79,9 @@ def confirmed(lines: Iterable[bytes], id_shift: int) -> Iterator[Confirmed]:
         yield Confirmed(int(answer[1]) - id_shift, content[1].decode() if content else None)
 
 
-def open_log(folder: Path) -> TextIO:
-    return (folder / FILE).open("a", encoding="utf-8", buffering=1)
+def open_log(folder: Path) -> BinaryIO:
+    """Raises StateError."""
+    try:
+        return (folder / FILE).open("ab", buffering=0)
+    except OSError as error:
+        raise StateError(f"{folder / FILE} cannot be written: {error.strerror}") from error

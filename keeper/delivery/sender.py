@@ -217,7 +217,10 @@ class Sender:
         self.told.trouble = outcome.detail
         if outcome.result is Result.REFUSED:
             account.refused[f"{item.key}: {outcome.detail}"] += 1
-            self.refused(item, outcome.detail)
+            try:
+                self.refused(item, outcome.detail)
+            except KeeperError as error:  # the packet is safe: it stands in the ledger, and where it was collected
+                self._why = self._why or str(error)
         elif outcome.result is Result.UNKNOWN and not self.limits.repeat:
             account.held[f"{outcome.detail}; the server may have it"] += 1
         elif self._try_again(item, outcome):

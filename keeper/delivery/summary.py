@@ -7,7 +7,7 @@ from keeper.delivery.plan import Plan, classic_seconds
 from keeper.delivery.sender import Told
 from keeper.settings import AgentSettings
 
-BAR = 24  # characters
+BAR = 12  # characters
 
 
 def span(seconds: float) -> str:
