@@ -24,11 +24,14 @@ def newer(members: list[LogName], log: LogFile | None, trail: Trail, now: float,
 
     Numbers decide where both have one; else a file is unread that is not among the finished and was modified after
     everything forgotten. A copy of `log`, or one that is being made of a newer file, is not one of them: it becomes
-    one when its original is truncated. Nor is an empty file, if it is not the newest.
+    one when its original is truncated. Nor is an empty file, if it is not the newest. While `log` is empty, its name
+    says nothing about what was read: what was written to it may have been moved away already.
     """
-    here = next((file for file in members if log is not None and file.ids == log.ids), None)
+    here = next((file for file in members if log is not None and file.ids == log.ids and log.reading.head), None)
     unread: list[Unread] = []
     for file in members:
+        if log is not None and file.ids == log.ids:
+            continue
         if here is not None and here.number is not None and file.number is not None:
             if file.number >= here.number:
                 continue

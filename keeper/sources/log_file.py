@@ -14,6 +14,7 @@ from keeper.errors import SourceError
 from keeper.sources.file_identity import HEAD, MARK, Place, digest
 from keeper.sources.gzip_file import MAGIC, PIECE, BrokenGzip, GzipStream, size_in_trailer
 
+SPARE = 4096  # bytes read beyond the size a file had a moment ago: it grows
 INFLATE_MOST = 256 << 10  # bytes: what is lost of a broken archive beside its broken part
 NULS_PASSED = 64 << 20  # bytes looked through for a beginning
 SKIP_STEP = 16 << 20  # bytes of an archive passed over before others get their turn: 15 to 50 ms
@@ -173,17 +174,19 @@ class PlainLog:
         reading = self.reading
         status = os.fstat(self._fd)
         self.links = status.st_nlink
-        if status.st_size < reading.offset:
+        if status.st_size < self.size:
             return Look(b"", What.GONE)
         if status.st_size == reading.offset and status.st_mtime_ns == self.mtime_ns:
             return Look(b"", What.END)
         # The known bytes before the new ones are read with them: they tell whether it still is the same content.
         known = len(reading.tail)
+        # No larger a buffer than is needed: one of a mebibyte for each line costs more than reading it.
+        most = min(most, max(status.st_size - reading.offset, 0) + SPARE)
         data = os.pread(self._fd, known + most, reading.offset - known)
         if data[:known] != reading.tail or self._begins_otherwise(data[known:]):
             return Look(b"", What.GONE)
-        self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
         lines = reading.take(data[known:])
+        self.size, self.mtime_ns = max(status.st_size, reading.offset), status.st_mtime_ns
         return Look(lines, What.MORE if len(data) == known + most else What.END)
 
     def head(self) -> bytes:
