@@ -14,6 +14,7 @@ import pytest
 
 from tests.peers.alertmanager import Alertmanager
 from tests.peers.chain import kept_chain
+from tests.peers.docker_engine import DockerEngine
 from tests.peers.network import PRODUCERS, Network
 from tests.peers.prometheus import Prometheus
 
@@ -105,3 +106,10 @@ def fresh_testnet(testnet: Network) -> Network:
     """The network, reset: all nodes running on the prepared chain, A producing, B and C paused. Takes 4 s."""
     testnet.reset()
     return testnet
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[DockerEngine]:
+    """One Docker engine for all tests. Who stops it starts it again."""
+    with DockerEngine() as engine:
+        yield engine

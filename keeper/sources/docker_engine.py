@@ -102,8 +102,7 @@ class Engine:
         self._docker = docker
         self._keywords = keywords
         try:
-            # Any version will do until the engine has said which one it speaks.
-            self._client = docker.APIClient(version="1.24", timeout=timeout, **keywords)
+            self._client = self._session("1.24")  # until the engine has said which one it speaks
         except docker.errors.DockerException as error:
             raise SourceError(f"{self.address} is no address of a Docker engine: {error}") from error
 
@@ -121,7 +120,7 @@ class Engine:
         if version != self._client.api_version:
             self._client.close()
             with self._asking("its API"):
-                self._client = self._docker.APIClient(version=version, timeout=self._timeout, **self._keywords)
+                self._client = self._session(version)
 
     def inspect(self, container: str, wait: Wait) -> Container:
         """What the engine says of the container. Raises Missing, SourceError and Stopped."""
@@ -138,12 +137,12 @@ class Engine:
                 f"{self.address} answers for container {container} what no engine says: {error!r}"
             ) from error
 
-    def deaths(self, name: str, since: int, until: int) -> list[tuple[str, str]]:
-        """(`start` or `destroy`, id) for containers of that name between two times of the engine's, in ns.
+    def history(self, name: str, since: int, until: int) -> list[tuple[str, str]]:
+        """(`start`, `die` or `destroy`, id) of containers of that name between two times of the engine's, in ns.
 
         The engine remembers 256 events of all kinds, none from before its own start. Raises SourceError.
         """
-        filters = {"type": "container", "container": name, "event": ["start", "destroy"]}
+        filters = {"type": "container", "container": name, "event": ["start", "die", "destroy"]}
         with self._asking("its events"):
             events = self._client.events(since=seconds(since), until=seconds(until), filters=filters, decode=True)
             return [(str(event["Action"]), str(event["Actor"]["ID"])) for event in events]
@@ -164,6 +163,11 @@ class Engine:
 
     def close(self) -> None:
         self._client.close()
+
+    def _session(self, version: str) -> Any:
+        client = self._docker.APIClient(version=version, timeout=self._timeout, **self._keywords)
+        client.trust_env = False  # or requests would put REQUESTS_CA_BUNDLE before the engine's own authority
+        return client
 
     def _body(self, answer: Answer, wait: Wait) -> Iterator[list[bytes]]:
         silent = 0.0

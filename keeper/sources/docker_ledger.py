@@ -51,7 +51,7 @@ class Ledger:
         self.suspect: int | None = None
         # An earlier keeper's lines behind `proven`: known by their number and the last of them, not each.
         self.inherited = start.ahead > 0
-        self._shown: set[LineId] = set()  # by the stream, not yet met by a reading
+        self._shown: dict[LineId, int] = {}  # by the stream, with their sizes, not yet met by a reading
         self._read = Recent()
         self._high = self.newest()  # the highest time of all that was met
         self._headless: set[tuple[int, int]] = set()  # lines in whose middle the stream was opened
@@ -76,20 +76,18 @@ class Ledger:
         line_id = LineId(line.stream, line.ns, 1)
         if self.suspect is not None:
             return False
-        if (line.stream, line.ns) in self._headless:
-            self.suspect = line.ns
-            return False
         if line_id in self._shown or line_id in self._read:
             # Shown again. Two lines may share a microsecond (journald), but not a nanosecond.
             if line.ns == self._high and line.ns % 1000 == 0:
                 self.suspect = line.ns
             return False
-        if line.ns <= self._high:
-            # The clock was set back, or the other stream was faster, or it is left out before and shown only now.
+        # Left to the reading: a line that may lack pieces, and one that is older than others, because the clock was
+        # set back, the other stream was faster, or the engine had left it out before.
+        if line.joined or (line.stream, line.ns) in self._headless or line.ns <= self._high:
             self.suspect = line.ns
             return False
         self._high = line.ns
-        self._shown.add(line_id)
+        self._shown[line_id] = len(line.data)
         self.ahead += 1
         self.last = line_id
         return True
@@ -102,9 +100,12 @@ class Ledger:
         self.ahead = 0
         self.inherited = False
 
-    def reading(self, whole: bool) -> Reading:
-        """Begin to take a reading of the log; `whole` when it does not begin at some line near the end."""
-        return Reading(self, self._shown, self._read, whole)
+    def reading(self, whole: bool, end: LineId | None = None) -> Reading:
+        """Begin to take a reading of the log; `whole` when it does not begin at some line near the end.
+
+        `end` is where a shorter reading ended just before: this one must come to it, too.
+        """
+        return Reading(self, self._shown, self._read, whole, end)
 
     def compared(self, newest: dict[int, LineId], unfinished: set[tuple[int, int]]) -> None:
         """A reading reached the end of the log: `newest` are the last lines there, `unfinished` those still open."""
@@ -123,17 +124,18 @@ class Ledger:
 class Reading:
     """One reading of the log, from somewhere before the proven line to its end, its lines in the order of the log.
 
-    `found` when the proven line was met (at once when there is none). `left_out` counts lines of an earlier keeper's
-    stretch that its stream had left out: they cannot be told from those it handed over. `only_last` when the proven
-    line is gone, but the last one of that stretch is still there. `broken_off` when lines of the stream are not in it:
-    20.10 ends a reading, without a word, at the first damaged byte of a log, such as a power cut leaves behind.
-    `passed_over` counts lines without a proven one before them that are not newer than what was handed over: the clock
-    was set back, or another log has taken this one's place.
+    `found` when the proven line was met (at once when there is none); `end` is the last line. `left_out` counts
+    lines of an earlier keeper's stretch that its stream had left out: they cannot be told from those it handed over.
+    `only_last` when the proven line is gone, but the last one of that stretch is still there. `broken_off` when lines
+    that are known are not in it: 20.10 ends a reading, without a word, at the first damaged byte of a log, such as a
+    power cut or a full disk leave behind. `passed_over` counts lines without a proven one before them that are not
+    newer than what was handed over: the clock was set back, or another log has taken this one's place.
     """
 
-    def __init__(self, ledger: Ledger, shown: set[LineId], read: Recent, whole: bool) -> None:
+    def __init__(self, ledger: Ledger, shown: dict[LineId, int], read: Recent, whole: bool, end: LineId | None) -> None:
         self._ledger = ledger
         self._whole = whole
+        self._awaited = end
         self._shown = shown
         self._read = read
         self._numbered: dict[int, LineId] = {}
@@ -146,19 +148,24 @@ class Reading:
         self.only_last = False
         self.broken_off = False
         self.passed_over = 0
+        self.end: LineId | None = None
 
     def take(self, line: Line) -> bool:
         """Whether to hand this line over; it counts as handed over then."""
-        line_id = number(line, self._numbered)
+        line_id = self.end = number(line, self._numbered)
         ledger = self._ledger
+        # Not by the count: a shorter reading may have begun among the lines of one microsecond.
+        if self._awaited is not None and line_id[:2] == self._awaited[:2]:
+            self._awaited = None
         if not self.found:
             self._seek(line_id)
             return False
         if line_id in self._shown or line_id in self._read:
-            self._met += line_id in self._shown
             self._newest = line_id
             self._passed += 1
-            return False
+            size = self._shown.get(line_id)
+            self._met += size is not None
+            return size is not None and size < len(line.data)  # only its end had been shown, after lines left out
         self._newest = line_id
         if line.ns <= self._floor:
             self.passed_over += 1
@@ -187,17 +194,16 @@ class Reading:
 
     def close(self, unfinished: set[tuple[int, int]]) -> bool:
         """The log's end was reached. False when what was handed over before is not in this reading: it began too late,
-        or the lines are gone."""
+        broke off, or the lines are gone."""
         ledger = self._ledger
         if not self.found or ledger.inherited:
             return False
-        self.broken_off = self._met < len(self._shown)
+        self.broken_off = self._met < len(self._shown) or self._awaited is not None
         if self.broken_off:
-            ledger.proven, ledger.ahead, ledger.floor = ledger.last, 0, 0
-        else:
-            self.advance(unfinished)
-            ledger.ahead = self._passed
-            ledger.last = self._newest if self._passed else ledger.last
+            return False
+        self.advance(unfinished)
+        ledger.ahead = self._passed
+        ledger.last = self._newest if self._passed else ledger.last
         ledger.compared(self._numbered, unfinished)
         return True
 

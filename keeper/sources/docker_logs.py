@@ -246,11 +246,15 @@ class Watch:
             pass
         since = moment(self._read_to_end) if self._read_to_end else old.newest()
         try:
-            events = engine.deaths(self._container, since, moment(new.created))
+            events = engine.history(self._container, since, moment(new.created))
         except SourceError:  # a proxy before the engine may forbid them: then nobody knows
             events, self._read_to_end = [], ""
         unseen = {container for _, container in events} - {old.id, new.id}
-        if self._read_to_end and not unseen and ("start", old.id) not in events:
+        # The end that was read to is the first of these; without it the engine has forgotten what came after it, too.
+        # (Not what was before: a short run's start may be noted later than its end happened.)
+        olds = [event for event, container in events if container == old.id]
+        quiet = "die" in olds and "start" not in olds[olds.index("die") :]
+        if self._read_to_end and quiet and not unseen:
             return ""
         others = f", {len(unseen)} containers unseen came and went" if unseen else ""
         return (

@@ -18,7 +18,6 @@ WIDEN = 8  # how many times more it takes when its line was not among them
 WIDEST = 1 << 18  # messages; beyond, the whole log is read from the line's time on
 TRIES = 4  # readings before the engine is believed that it cannot read its log
 BETWEEN = 0.1  # seconds at least between two readings
-SHORT = 128  # bytes of a line as keeper guesses how many messages make so many bytes
 RECORD = 75  # bytes json-file stores around a message
 FASTEST = 20_000_000  # bytes a second: faster than any container was seen to log (10 MB/s on this project's machines)
 
@@ -53,12 +52,18 @@ class Outlet:
 
 
 class Taken(NamedTuple):
-    """What one reading led to: whether it reached back far enough, lines handed over, messages and bytes there."""
+    """What one reading led to.
+
+    `complete` when it reached back far enough and to the end; `handed` lines it handed over, of `messages` and `size`
+    bytes that were there; `end` is the last line there, `broken_off` says that it cannot have been the last.
+    """
 
     complete: bool
     handed: int
     messages: int
     size: int
+    end: LineId | None
+    broken_off: bool
 
 
 def decoder(container: Container) -> Decoder:
@@ -74,35 +79,49 @@ def compare(engine: Engine, container: Container, ledger: Ledger, outlet: Outlet
     asked = outlet.now()
     handed = 0
     tail = messages + ledger.ahead + 1 if ledger.proven is not None else None
+    sound, end = (
+        max(1, messages // 2),
+        None,
+    )  # the longest reading so far that cannot have met damage, and its last line
     while True:
-        taken = _take_patiently(engine, container, ledger, outlet, tail)
+        taken = _take_patiently(engine, container, ledger, outlet, tail, end)
         handed += taken.handed
         if taken.complete:
             outlet.up(asked)
             return taken._replace(handed=handed)
-        if tail is None:
+        if taken.broken_off:
+            outlet.lost(
+                ledger, "the engine cannot read its log from the last lines on, it is damaged: some may be lost"
+            )
+            ledger.start_over()
+            tail, end = sound, None
+        elif tail is None:
             outlet.lost(ledger, "the last lines handed over are gone from the log: others may be gone with them")
             ledger.start_over()
-        elif taken.messages < tail or tail * WIDEN > WIDEST:
-            tail = None
+            end = None
         else:
-            tail *= WIDEN
+            sound, end = tail, taken.end or end
+            tail = tail * WIDEN if taken.messages >= tail and tail * WIDEN <= WIDEST else None
 
 
-def _take_patiently(engine: Engine, container: Container, ledger: Ledger, outlet: Outlet, tail: int | None) -> Taken:
+def _take_patiently(
+    engine: Engine, container: Container, ledger: Ledger, outlet: Outlet, tail: int | None, end: LineId | None
+) -> Taken:
     """Try again a few times: 20.10 does not find a file that is just being compressed or renamed."""
     for _ in range(TRIES - 1):
         try:
-            return _take(engine, container, ledger, outlet, tail)
+            return _take(engine, container, ledger, outlet, tail, end)
         except EngineTrouble:
             if outlet.wait(BETWEEN):
                 raise Stopped from None
-    return _take(engine, container, ledger, outlet, tail)
+    return _take(engine, container, ledger, outlet, tail, end)
 
 
-def _take(engine: Engine, container: Container, ledger: Ledger, outlet: Outlet, tail: int | None) -> Taken:
+def _take(
+    engine: Engine, container: Container, ledger: Ledger, outlet: Outlet, tail: int | None, end: LineId | None
+) -> Taken:
     form = decoder(container)
-    reading = ledger.reading(whole=tail is None)
+    reading = ledger.reading(whole=tail is None, end=end)
     handed = size = 0
     query: dict[str, str | int] = {} if tail is None else {"tail": tail}
     since = _since(ledger)
@@ -130,21 +149,24 @@ def _take(engine: Engine, container: Container, ledger: Ledger, outlet: Outlet, 
         outlet.lost(
             ledger, f"{reading.passed_over} lines are dated before the last one and cannot be told from old ones"
         )
-    if reading.broken_off:
-        outlet.lost(ledger, "read again, the log lacks lines that were seen: damaged or deleted, others may be, too")
-    return Taken(complete, handed, form.messages, size)
+    return Taken(complete, handed, form.messages, size, reading.end, reading.broken_off)
 
 
 def first_line(engine: Engine, container: Container, lookback: int, wait: Wait) -> LineId | None:
-    """The line behind which about the last `lookback` bytes of the log begin; None for the beginning of the log."""
-    messages = min(max(1, lookback // SHORT), WIDEST)
-    form, found = decoder(container), Lookback(lookback)
-    for chunks in engine.log(container, wait, tail=messages):
-        for line in form.feed(chunks):
-            found.take(line)
-    if found.before is None and form.messages >= messages:
-        found.skip_first()
-    return found.before
+    """The line behind which the last `lookback` bytes of the log begin, or those of its last WIDEST messages; None for
+    the beginning of the log."""
+    tail = 64
+    while True:
+        form, found = decoder(container), Lookback(lookback)
+        for chunks in engine.log(container, wait, tail=tail):
+            for line in form.feed(chunks):
+                found.take(line)
+        if found.before is not None or form.messages < tail:
+            return found.before
+        if tail == WIDEST:
+            found.skip_first()
+            return found.before
+        tail = min(WIDEST, tail * WIDEN)
 
 
 def _since(ledger: Ledger) -> int:

@@ -32,12 +32,13 @@ class EngineTrouble(SourceError):  # noqa: N818 - the trouble is the engine's
 
 class Line(NamedTuple):
     """One line with its newline and without the engine's timestamp, which is `ns` since the epoch. `cut` when it was
-    longer than MAX_LINE and lost its tail."""
+    longer than MAX_LINE and lost its tail, `joined` when it was made of several messages."""
 
     stream: int
     ns: int
     data: bytes
     cut: bool = False
+    joined: bool = False
 
 
 class Decoder(Protocol):
@@ -95,13 +96,14 @@ def moment(text: str) -> int:
 class _Unfinished:
     """A line whose end has not come. Once MAX_LINE is reached it is handed out, and the rest is passed over."""
 
-    __slots__ = ("held", "last", "mark", "ns", "passing")
+    __slots__ = ("held", "last", "mark", "ns", "passing", "pieces")
 
     def __init__(self, ns: int, mark: bytes = b"") -> None:
         self.ns = ns
         self.mark = mark
         self.held = bytearray()
         self.last = 0  # bytes of the newest piece
+        self.pieces = 0
         self.passing = False
 
     def goes_on(self, ns: int) -> bool:
@@ -111,6 +113,7 @@ class _Unfinished:
 
     def take(self, stream: int, data: bytes) -> list[Line]:
         self.last = len(data)
+        self.pieces += 1
         if self.passing:
             return []
         self.held += data
@@ -118,7 +121,7 @@ class _Unfinished:
             return []
         self.passing = True
         held, self.held = bytes(self.held), bytearray()
-        return [_line(stream, self.ns, held + b"\n")]
+        return [_line(stream, self.ns, held + b"\n", joined=True)]
 
 
 class Frames:
@@ -182,7 +185,8 @@ class Frames:
         line = self._open.pop(stream)
         if not line.passing:
             data = bytes(line.held)
-            lines.append(_line(stream, line.ns, data if data.endswith(b"\n") else data + b"\n"))
+            data = data if data.endswith(b"\n") else data + b"\n"
+            lines.append(_line(stream, line.ns, data, joined=line.pieces > 1))
 
 
 class Terminal:
@@ -250,14 +254,14 @@ class Terminal:
         # The mark is a nanosecond of the past: nobody prints it but the engine, between the pieces.
         data = bytes(line.held).replace(line.mark, b"")
         data = data.removesuffix(b"\n").removesuffix(b"\r") + b"\n"
-        lines.append(_line(STDOUT, line.ns, data))
+        lines.append(_line(STDOUT, line.ns, data, joined=line.pieces > 1))
 
 
-def _line(stream: int, ns: int, data: bytes) -> Line:
+def _line(stream: int, ns: int, data: bytes, *, joined: bool) -> Line:
     """`data` ends in a newline."""
     if len(data) <= MAX_LINE:
-        return Line(stream, ns, data)
-    return Line(stream, ns, data[: MAX_LINE - 1] + b"\n", cut=True)
+        return Line(stream, ns, data, cut=False, joined=joined)
+    return Line(stream, ns, data[: MAX_LINE - 1] + b"\n", cut=True, joined=joined)
 
 
 def trouble(text: bytes) -> str:

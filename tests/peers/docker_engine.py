@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,23 +23,7 @@ from tests.peers.ask import eventually
 from tests.peers.process import Program
 
 IMAGE = "keeper-test:1"
-APPLETS = [
-    "cat",
-    "echo",
-    "false",
-    "head",
-    "kill",
-    "mkfifo",
-    "printf",
-    "seq",
-    "sh",
-    "sleep",
-    "stty",
-    "tr",
-    "true",
-    "wc",
-    "yes",
-]
+APPLETS = ("cat", "echo", "head", "printf", "seq", "sh", "sleep", "touch", "tr", "yes")
 
 
 class DockerEngine:
@@ -142,6 +126,11 @@ class DockerEngine:
         eventually(lambda: not self._running(container), f"container {container[:12]} to end", deadline)
         return container
 
+    def touch(self, container: str, path: str) -> None:
+        """Make an empty file in a running container, which its script may wait for."""
+        task = self.client.exec_create(container, ["touch", path])["Id"]
+        self.client.exec_start(task)
+
     def remove(self, container: str) -> None:
         """Kill and remove, if it is there."""
         with contextlib.suppress(docker.errors.NotFound):
@@ -224,9 +213,3 @@ def _image(busybox: Path) -> bytes:
             folder.type, folder.mode = tarfile.DIRTYPE, 0o777
             tar.addfile(folder)
     return made.getvalue()
-
-
-def running_engine() -> Iterator[DockerEngine]:
-    """The body of the session's fixture."""
-    with DockerEngine() as engine:
-        yield engine

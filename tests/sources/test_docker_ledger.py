@@ -150,15 +150,27 @@ def test_line_that_never_ends_does_not_hold_the_rest_back() -> None:
 
 
 def test_damaged_log() -> None:
-    """A reading that ends before lines the stream had shown is not believed: the stream's last line is the place."""
+    """A reading that ends before lines that are known, from the stream or from a shorter reading, is not believed."""
     ledger = Ledger(START)
     read(ledger, [line(1)])
     assert all(ledger.fresh(line(ns)) for ns in (2, 3))
     reading = ledger.reading(whole=False)
     reading.take(line(1))
-    assert reading.close(set())
+    assert not reading.close(set())
     assert reading.broken_off
-    assert ledger.position() == Position("nodeos", "c0ffee", LineId(1, 3, 1), 0, LineId(1, 3, 1))
+
+    ledger = Ledger(START)
+    read(ledger, [line(1)])
+    shorter = ledger.reading(whole=False)
+    assert not shorter.take(line(9))
+    assert not shorter.close(set())
+    assert not shorter.broken_off
+    longer = ledger.reading(whole=False, end=shorter.end)
+    assert [each.ns for each in (line(1), line(2)) if longer.take(each)] == [2]
+    assert not longer.close(set())
+    assert longer.broken_off
+    ledger.start_over()
+    assert read(ledger, [line(8), line(9)], whole=False) == ([8, 9], True)
 
 
 def test_lookback() -> None:
@@ -306,3 +318,18 @@ def test_names_of_lines() -> None:
     newest: dict[int, LineId] = {}
     log = [line(1), line(1), line(1, STDERR), line(2), line(1, STDERR)]
     assert [number(each, newest).nth for each in log] == [1, 2, 1, 1, 2]
+
+
+def test_lines_that_may_lack_pieces() -> None:
+    """A line joined from several messages of the stream is left to the reading; one of which the stream had shown only
+    the end, after it left out the rest, is handed over whole by the reading."""
+    ledger = Ledger(START)
+    read(ledger, [line(1)])
+    assert not ledger.fresh(Line(STDOUT, 2, b"head and end\n", joined=True))
+    assert ledger.suspect == 2
+    whole = [line(1), Line(STDOUT, 2, b"head, middle and end\n", joined=True)]
+    assert read(ledger, whole) == ([2], True)
+    assert ledger.fresh(Line(STDOUT, 3, b"end\n"))
+    whole.append(Line(STDOUT, 3, b"head and end\n", joined=True))
+    assert read(ledger, whole) == ([3], True)
+    assert ledger.position() == Position("nodeos", "c0ffee", LineId(1, 3, 1), 0, LineId(1, 3, 1))

@@ -46,7 +46,8 @@ def frame(stream: int, ns: int, text: bytes, hours: int = 0) -> bytes:
 
 
 def read(decoder: Decoder, *chunks: bytes) -> list[Line]:
-    return [line for chunk in chunks for line in decoder.feed([chunk])]
+    """The lines of these chunks, however many messages they were made of."""
+    return [line._replace(joined=False) for chunk in chunks for line in decoder.feed([chunk])]
 
 
 def test_recorded_answer_at_every_cut() -> None:
@@ -134,6 +135,13 @@ def test_last_words_without_newline() -> None:
         assert decoder.end() == []
 
 
+def test_lines_of_several_messages_are_marked() -> None:
+    """What was joined may lack a piece that the engine's stream left out."""
+    for decoder, message in ((Frames(), lambda text: frame(1, AT, text)), (Terminal(), lambda text: stamp(AT) + text)):
+        assert [line.joined for line in decoder.feed([message(b"one\n")])] == [False]
+        assert [line.joined for line in decoder.feed([message(b"x" * PIECE), message(b"two\n")])] == [True]
+
+
 def test_pieces_of_journald() -> None:
     """journald has microseconds, and another time for every piece: a full piece goes on, a short one does not."""
     at = AT // 1000 * 1000
@@ -157,7 +165,7 @@ def test_endless_line(tty: bool) -> None:
     lines: list[Line] = []
     for _ in range(200):
         piece = stamp(AT) + b"x" * PIECE if tty else frame(STDOUT, AT, b"x" * PIECE)
-        lines += decoder.feed([piece])
+        lines += read(decoder, piece)
     assert lines == [Line(STDOUT, AT, b"x" * (MAX_LINE - 1) + b"\n", cut=True)]
     assert decoder.unfinished() == set()
     end, after = b"end\r\n" if tty else b"end\n", b"after\r\n" if tty else b"after\n"
