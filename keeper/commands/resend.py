@@ -21,7 +21,7 @@ from keeper.delivery.appended import Appended, Unchanged
 from keeper.delivery.exchange import Line
 from keeper.delivery.ledger import Ledger
 from keeper.delivery.pacing import Adaptive, Classic, Pacing
-from keeper.delivery.packet import Packet, packets
+from keeper.delivery.packet import Packet, WrongLine, packets
 from keeper.delivery.plan import Item, Plan, may_repeat, plan, text_of
 from keeper.delivery.rejects import FILE as REJECTED
 from keeper.delivery.rejects import Rejects
@@ -82,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
         for remark in ledger.remarks:
             print(remark, file=sys.stderr)
         reject = (lambda packet, why: None) if args.dry_run else rejects.add
-        made = plan(packets(args.what), ledger, wire, settings, reject)
+        shown = sys.stderr.isatty() and not args.json
+        found = counted(packets(args.what)) if shown else packets(args.what)
+        made = plan(found, ledger, wire, settings, reject)
         show_plan(made, settings, args)
         if args.dry_run:
             return SOME if made.account.all_rejected or made.account.held else ALL
@@ -145,6 +147,18 @@ def send(
 ) -> int:
     account = made.account
     began = clock.now()
+
+    def connect() -> Line:
+        return Line(
+            settings.url,
+            wire,
+            clock.now,
+            connect_timeout=settings.connect_timeout,
+            request_timeout=settings.request_timeout,
+            ca_file=settings.ca_file,
+        )
+
+    connect().close()  # wrong certificates are said before the first packet is under way
     with open_log(folder) as opened:
         log = ResendLog(opened, lambda: iso(clock.wall()), settings.id_shift)
         sender = Sender(
@@ -154,14 +168,7 @@ def send(
             now=clock.now,
             packed=lambda item: wire.encode(item.key, events_of(text_of(item))),
             headers=lambda item: {"Idempotency-Key": f'"{settings.name}/{item.id}/{item.content}"'},
-            connect=lambda: Line(
-                settings.url,
-                wire,
-                clock.now,
-                connect_timeout=settings.connect_timeout,
-                request_timeout=settings.request_timeout,
-                ca_file=settings.ca_file,
-            ),
+            connect=connect,
             refused=lambda item, why: rejects.add(_again(item), why),
             sending=log.sending,
             answered=log.answered,
@@ -193,6 +200,15 @@ def show_plan(made: Plan, settings: AgentSettings, args: argparse.Namespace) -> 
         print(json.dumps({"plan": made.account.as_json() | {"url": target, "pacing": settings.pacing}}))
     else:
         print("\n".join(plan_lines(made, settings, target)), flush=True)
+
+
+def counted(found: Iterator[Packet | WrongLine]) -> Iterator[Packet | WrongLine]:
+    """The same, and a person sees that something is happening."""
+    for number, one in enumerate(found, 1):
+        if number % 1000 == 0:
+            print(f"\r\x1b[Klooking at packets: {number:,}", end="", file=sys.stderr, flush=True)
+        yield one
+    print("\r\x1b[K", end="", file=sys.stderr)
 
 
 def bar(now: Callable[[], float]) -> Callable[[Told], None]:

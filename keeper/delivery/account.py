@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SHOWN = 8  # different reasons of one kind
+KINDS = 1000  # different reasons, or types, that are counted one by one
+
+
+def count(counted: Counter[str], what: str, number: int = 1) -> None:
+    """Count it by name; among `others` when there are too many names already."""
+    counted[what if what in counted or len(counted) < KINDS else "others"] += number
 
 
 @dataclass

@@ -6,12 +6,15 @@ That is why it is not built on `requests`, whose errors do not tell whether the 
 from __future__ import annotations
 
 import http.client
+import io
 import select
+import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import partial
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from keeper import __version__
@@ -53,7 +56,7 @@ class Line:
             user, _, password = login.partition(":")
             self._headers["Authorization"] = basic(unquote(user), unquote(password))
         self._connection = _connection(scheme, host, ca_file)
-        self._connection.response_class = partial(BudgetedResponse, self._budget)  # type: ignore[assignment]  # http.client only calls it
+        self._connection.response_class = partial(_Response, self._budget)  # type: ignore[assignment]  # http.client only calls it
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Outcome:
         """Send one packet and say what became of it. Takes no longer than both timeouts together, but for looking the
@@ -136,6 +139,30 @@ class Line:
             there = parsedate_to_datetime(date).timestamp() if date else self._now()
             return max(0.0, parsedate_to_datetime(asked).timestamp() - there)
         return None
+
+
+class _Response(BudgetedResponse):
+    """An answer whose head must be whole: http.client takes the end of the connection for the end of the headers."""
+
+    def __init__(self, budget: Budget, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(budget, sock, *args, **kwargs)
+        self._lines = _Lines(self.fp.detach())
+        self.fp = self._lines
+
+    def begin(self) -> None:
+        super().begin()
+        if self._lines.last not in (b"\r\n", b"\n"):
+            raise http.client.IncompleteRead(self._lines.last)
+
+
+class _Lines(io.BufferedReader):
+    """Remembers the last line that was read as one: of a head that is the empty line behind it."""
+
+    last = b""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.last = super().readline(size)
+        return self.last
 
 
 def _connection(scheme: str, host: str, ca_file: str) -> http.client.HTTPConnection:

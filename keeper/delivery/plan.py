@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from keeper.delivery.account import SHOWN, Account
+from keeper.delivery.account import SHOWN, Account, count
 from keeper.delivery.ledger import Fate, Ledger
 from keeper.delivery.packet import LINE, Outcome, Packet, Place, WrongLine
 from keeper.delivery.wire import Unfit, UnknownType, Wire, events_of
@@ -39,8 +39,8 @@ class Plan:
         self.items.append(item)
         self.account.planned_packets += 1
         self.account.untried += 1
-        self.account.planned[item.key] += item.events
-        self.account.packets_by_type[item.key] += 1
+        count(self.account.planned, item.key, item.events)
+        count(self.account.packets_by_type, item.key)
 
 
 def plan(
@@ -63,7 +63,7 @@ def plan(
             continue
         account.collected += 1
         if packet.key in skip:
-            account.skipped[packet.key] += 1
+            count(account.skipped, packet.key)
             continue
         name = packet.name
         if name in seen:
@@ -76,7 +76,7 @@ def plan(
             account.delivered_before += 1
             continue
         if not by_number and (why := why_hold(packet.outcome, fate, repeat)):
-            account.held[why] += 1
+            count(account.held, why)
             continue
         events = checked(packet, wire, account, reject)
         if events is None:
@@ -96,10 +96,10 @@ def checked(packet: Packet, wire: Wire, account: Account, reject: Callable[[Pack
         events = events_of(packet.data)
         wire.encode(packet.key, events)
     except UnknownType as error:
-        account.unknown_types[packet.key] += 1
+        count(account.unknown_types, packet.key)
         reject(packet, str(error))
     except Unfit as error:
-        account.rejected[without_numbers(f"{packet.key}: {error}")] += 1
+        count(account.rejected, without_numbers(f"{packet.key}: {error}"))
         reject(packet, str(error))
     else:
         return len(events)

@@ -15,7 +15,7 @@ from math import inf
 from typing import NamedTuple, Protocol
 
 from keeper.core.source import Now
-from keeper.delivery.account import Account
+from keeper.delivery.account import Account, count
 from keeper.delivery.ledger import Fate, Ledger, Note
 from keeper.delivery.outcome import FATES, TIMED_OUT, Outcome, Result
 from keeper.delivery.pacing import Answered, Pacing
@@ -216,18 +216,18 @@ class Sender:
             return
         self.told.trouble = outcome.detail
         if outcome.result is Result.REFUSED:
-            account.refused[f"{item.key}: {outcome.detail}"] += 1
+            count(account.refused, f"{item.key}: {outcome.detail}")
             try:
                 self.refused(item, outcome.detail)
             except KeeperError as error:  # the packet is safe: it stands in the ledger, and where it was collected
                 self._why = self._why or str(error)
         elif outcome.result is Result.UNKNOWN and not self.limits.repeat:
-            account.held[f"{outcome.detail}; the server may have it"] += 1
+            count(account.held, f"{outcome.detail}; the server may have it")
         elif self._try_again(item, outcome):
             heapq.heappush(self._again, item)
             return
         else:
-            account.failed[outcome.detail] += 1
+            count(account.failed, outcome.detail)
         self.told.packets += 1
 
     def _try_again(self, item: Item, outcome: Outcome) -> bool:
@@ -255,11 +255,13 @@ class Sender:
 
     def _body(self) -> None:
         """A sending thread."""
-        channel = self.connect()
+        channel: Channel | None = None
         while job := self._jobs.get():
             try:
+                channel = channel or self.connect()
                 outcome: Outcome | Exception = channel.send(job.body, job.headers)
             except Exception as error:  # noqa: BLE001  # the thread that decides raises it
                 outcome = error
             self._ended.put(Ended(job, outcome, self.now()))
-        channel.close()
+        if channel is not None:
+            channel.close()
