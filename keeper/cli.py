@@ -21,6 +21,8 @@ COMMANDS = {
     "test-alert": "send one alert through every channel and say what happened",
     "replay": "run recorded logs through the rules and print the timeline",
     "parse": "print the events of a log as JSON lines",
+    "collect": "find in a statistics agent's logs what was not delivered",
+    "split": "print collected packets as one event a line, and count them by type",
     "resend": "deliver what a statistics agent lost, each packet once",
     "ledger": "the ids of what was delivered: import, export, rebuild, show",
     "demo": "play a recorded incident, with page and metrics on loopback",

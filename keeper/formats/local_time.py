@@ -17,6 +17,11 @@ def naive_ms(text: str) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
+def naive_text(local: int) -> str:
+    """Milliseconds of the local clock since 1970 → `2015-01-23 15:47:58`."""
+    return str(_EPOCH + timedelta(seconds=local // 1000))
+
+
 class LocalTime:
     """Turns the local times of one log, fed in the order of its lines, into Unix time.
 

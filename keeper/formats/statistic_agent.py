@@ -33,7 +33,7 @@ MAX_GLUED = 8  # beginnings of lines tried inside one line
 
 _SEND = b"] sendThrift LIST: key"
 _ANSWER = b"] onSendThriftHttpResponse: key="
-_PREFIX = rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d):(\d\d),(\d{3}) [A-Z]{1,8}\] "
+_PREFIX = rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) [A-Z]{1,8}\] "
 _KEY = rb"u?'([^'\\\n]*+)'"
 _PREFIXED = re.compile(_PREFIX)
 _SENT = re.compile(_PREFIX + rb"sendThrift LIST: key(?:=" + _KEY + rb", data=| " + _KEY + rb",? data )(?=\[)")
@@ -129,8 +129,8 @@ def added(data: bytes) -> list[Added]:
         at = _time(match)
         if at is None:
             continue
-        whole = match[5] is not None and count(b"[" + match[5] + b"]") == 1
-        found.append(Added(at, match[4] if whole else None, match.start(5), match.end(5)))
+        whole = match[4] is not None and count(b"[" + match[4] + b"]") == 1
+        found.append(Added(at, match[3] if whole else None, match.start(4), match.end(4)))
     return found
 
 
@@ -140,6 +140,11 @@ def first_time(data: bytes) -> int | None:
         if (match.start() == 0 or data[match.start() - 1] == 10) and (at := _time(match)) is not None:
             return at
     return None
+
+
+def begins_dated(data: bytes) -> bool:
+    """Whether the first line begins with a time, and not in the middle of something."""
+    return _PREFIXED.match(data) is not None
 
 
 def last_time(data: bytes) -> int | None:
@@ -209,9 +214,9 @@ def _whole_send(data: bytes, match: re.Match[bytes], end: int) -> Sent | None:
     if at is None:
         return None
     start = match.end()
-    key = match[4]
+    key = match[3]
     if key is None:  # the oldest agents: nothing follows the data
-        stop, number, key = (end - 1 if data[end - 1] == 13 else end), None, match[5]
+        stop, number, key = (end - 1 if data[end - 1] == 13 else end), None, match[4]
     else:
         stop = data.rfind(b"], packet_id=", start, end) + 1
         found = _ID.fullmatch(data, stop - 1, end) if stop else None
@@ -234,13 +239,13 @@ def _answer_of(data: bytes, match: re.Match[bytes]) -> Answered | None:
     if at is None:
         return None
     code: int | None = None
-    if match[7]:
-        code = int(match[7])
-    elif match[6]:
-        code = next((int(value) for name, value in _fields(data, match.start(6)) if name == b"code"), None)
+    if match[6]:
+        code = int(match[6])
+    elif match[5]:
+        code = next((int(value) for name, value in _fields(data, match.start(5)) if name == b"code"), None)
         if code is None:
             return None
-    return Answered(at, int(match[5]), match[4], code, match.start(6))
+    return Answered(at, int(match[4]), match[3], code, match.start(5))
 
 
 def _fields(data: bytes, start: int) -> Iterator[tuple[bytes, bytes]]:
@@ -311,7 +316,7 @@ def _read(line: bytes, at: int) -> tuple[Record | None, bool, int]:
         return (record if whole else None), whole, 0
     if answered := _ANSWERED.match(line, at):
         answer = _answer_of(line, answered)
-        end = _closes(line, answered.start(6)) if answered[6] else answered.end()
+        end = _closes(line, answered.start(5)) if answered[5] else answered.end()
         return answer, answer is not None and end == len(line), end
     return None, False, 0
 
@@ -332,13 +337,12 @@ def _moved(record: Record, by: int) -> Record:
 
 
 def _time(match: re.Match[bytes]) -> int | None:
-    minute = _minute(match[1])
-    seconds = int(match[2])
-    return None if minute is None or seconds > 60 else minute + seconds * 1000 + int(match[3])
+    second = _second(match[1])
+    return None if second is None else second + int(match[2])
 
 
 @lru_cache(maxsize=256)
-def _minute(text: bytes) -> int | None:
+def _second(text: bytes) -> int | None:
     try:
         return naive_ms(text.decode())
     except ValueError:  # the 30th of February

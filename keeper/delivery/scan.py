@@ -1,0 +1,341 @@
+"""One log, read once: what was sent in it and not delivered, and all that files before and after it must know.
+
+Whether a packet was delivered may show in the next file only, and whole files are read at the same time by several
+processes. So a scan pairs what it can and leaves the rest to `pairing`: sends still open at its end, answers whose send
+it has not seen, and the broken line at either end. Texts of undelivered packets are written to disk as soon as they
+leave the few megabytes behind the reading position; nothing is read twice, and memory does not grow with the log.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from keeper.core.lines import LineSplitter
+from keeper.delivery.packet import MAX_LINE
+from keeper.delivery.reading import Reading
+from keeper.formats.local_time import FOLD
+from keeper.formats.statistic_agent import Answered, Sent, added, begins_dated, first_time, last_time, records
+from keeper.runtime.ahead import ahead
+
+WINDOW = 8 << 20  # bytes of log kept: answers come within a minute, and most within milliseconds
+MAX_RUNS = 1024  # runs of packet ids that are remembered; an agent that counts begins one each time it starts
+UNANSWERED, NO_CODE, DELIVERED = -1, -2, 200
+OUTSIDE = -1  # the slot of a send outside of what is wanted: it has an answer, but no place
+LATE = 7_200_000  # milliseconds: agents give up after a minute; clocks go forward by an hour meanwhile, once a year
+TOLD_EVERY = 1 << 20  # bytes of a file
+SLOT = struct.Struct("<8q")
+
+
+class Slot(NamedTuple):
+    """A send that had not been delivered when its text was written to disk. `number` counts the sends of the log,
+    `at` is milliseconds of the local clock, `key` an index of FileScan.keys; the others are bytes, `text` an offset
+    in the file of texts, `log` one in the plain log."""
+
+    number: int
+    at: int
+    id: int
+    key: int
+    events: int
+    text: int
+    length: int
+    log: int
+
+
+class Stray(NamedTuple):
+    """An answer whose send is not in this log before it. `key` is an index of FileScan.keys."""
+
+    at: int
+    id: int
+    key: int
+    code: int
+
+
+class Step(NamedTuple):
+    """The log's clock stepped back before the send with this number, or later if no send followed."""
+
+    number: int
+    before: int
+    after: int
+
+
+class Tally(NamedTuple):
+    packets: int = 0
+    events: int = 0
+
+    def plus(self, packets: int, events: int) -> Tally:
+        return Tally(self.packets + packets, self.events + events)
+
+
+@dataclass(slots=True)
+class FileScan:
+    """What one log held. Times are milliseconds of its local clock."""
+
+    path: str
+    spool: str  # the beginning of the paths of its files of slots, texts and added events
+    size: int = 0
+    lines: int = 0
+    broken: int = 0
+    cut: int = 0
+    repeated: int = 0  # answers to packets that had their answer
+    damage: str | None = None
+    first: int | None = None
+    last: int | None = None
+    head: bytes = b""  # the first line, if it does not begin with a time
+    tail: bytes = b""  # the last line, if nothing ends it
+    keys: list[str] = field(default_factory=list)
+    sent: dict[int, Tally] = field(default_factory=dict)  # by key
+    without_id: dict[int, Tally] = field(default_factory=dict)
+    sends: int = 0
+    first_id: int | None = None
+    last_id: int | None = None
+    runs: list[tuple[int, int]] = field(default_factory=list)  # of ids that were sent, each from first to last
+    codes: array[int] = field(default_factory=lambda: array("i"))  # of each slot
+    slot_keys: array[int] = field(default_factory=lambda: array("i"))
+    slot_ats: array[int] = field(default_factory=lambda: array("q"))
+    open: dict[int, int] = field(default_factory=dict)  # id → slot or OUTSIDE, of sends that may still be answered
+    strays: list[Stray] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    added: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a log shall be looked at: sends from `since` to before `until`, in milliseconds of the local clock."""
+
+    since: int | None = None
+    until: int | None = None
+    added: bool = False
+
+    def covers(self, at: int) -> bool:
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+
+class _Send:
+    """A send whose text is still in memory."""
+
+    __slots__ = ("at", "code", "end", "events", "id", "key", "number", "start")
+
+    def __init__(self, number: int, sent: Sent, packet_id: int, key: int) -> None:
+        self.number = number
+        self.at, _, _, self.start, self.end, self.events = sent
+        self.id = packet_id
+        self.key = key
+        self.code = UNANSWERED
+
+
+class _Chunk(NamedTuple):
+    data: bytes
+    base: int  # its offset in the plain log
+    sends: list[_Send]
+
+
+class Task(NamedTuple):
+    """A log to scan; `alone` if no other is scanned at the same time, so that a processor is free for unpacking."""
+
+    path: Path
+    spool: Path
+    wanted: Wanted
+    alone: bool
+
+
+def scan(task: Task, progress: Callable[[int], None]) -> FileScan:
+    """Read a log. `progress` is told now and then how many of the file's bytes were read. Raises OSError."""
+    reading = Reading(task.path)
+    told = 0
+    with Scanner(str(task.path), task.spool, task.wanted) as scanner:
+        for piece in ahead(reading.pieces()) if task.alone else reading.pieces():
+            scanner.feed(piece)
+            if reading.taken - told >= TOLD_EVERY:
+                told = reading.taken
+                progress(told)
+        scanner.finish()
+    progress(reading.taken)
+    scanner.made.damage = reading.damage
+    return scanner.made
+
+
+def scan_line(line: bytes, ended: bool, base: int, like: FileScan, spool: Path, wanted: Wanted) -> FileScan:
+    """Read one line as if it were a file of its own: one that two files share, or that one has at its edge.
+
+    `ended` tells whether a newline ended it, `base` is where it begins in the plain log `like`.
+    """
+    with Scanner(like.path, spool, wanted) as scanner:
+        scanner.lines(line + b"\n", base, ended)
+        scanner.finish()
+    return scanner.made
+
+
+class Scanner:
+    """Pairs the records of one log, chunk by chunk. A context: its files are open inside it."""
+
+    def __init__(self, path: str, spool: Path, wanted: Wanted) -> None:
+        self.made = FileScan(path, str(spool))
+        self._wanted = wanted
+        self._splitter = LineSplitter(MAX_LINE)
+        self._began = False
+        self._base = 0  # of the next line in the plain log
+        self._keys: dict[bytes, int] = {}
+        self._open: dict[int, _Send | int] = {}  # a number: the slot
+        self._chunks: deque[_Chunk] = deque()
+        self._held = 0
+        self._text = 0
+        self._at: int | None = None
+        self._files: dict[str, BinaryIO] = {}
+
+    def __enter__(self) -> Scanner:
+        kinds = ("slots", "texts", "added") if self._wanted.added else ("slots", "texts")
+        self._files = {kind: Path(f"{self.made.spool}.{kind}").open("wb") for kind in kinds}  # noqa: SIM115  # __exit__
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def feed(self, piece: bytes) -> None:
+        """Take any bytes of the log, in order."""
+        self.made.size += len(piece)
+        lines = self._splitter.feed(piece)
+        if not lines:
+            return
+        if not self._began and not begins_dated(lines):
+            self.made.head, _, lines = lines.partition(b"\n")
+            self._base = len(self.made.head) + 1
+            self.made.lines += 1
+        self._began = True
+        if lines:
+            self.lines(lines, self._base, ended=True)
+
+    def lines(self, data: bytes, base: int, ended: bool) -> None:
+        """Take complete lines from `base` of the plain log on. `ended` False: the last was not, and may be cut."""
+        made = self.made
+        made.lines += data.count(b"\n")
+        if made.first is None:
+            made.first = first_time(data)
+        last = last_time(data)
+        made.last = made.last if last is None else last
+        if self._wanted.added:
+            self._add(data)
+        sends: list[_Send] = []
+        for record in records(data):
+            if isinstance(record, Answered):
+                self._answer(record)
+            elif isinstance(record, Sent) and ended:
+                self._send(record, sends)
+            elif record.at is None or self._wanted.covers(record.at):
+                made.broken += 1
+        self._base = base + len(data)
+        self._chunks.append(_Chunk(data, base, sends))
+        self._held += len(data)
+        while self._held > WINDOW:
+            self._forget()
+
+    def finish(self) -> None:
+        """The log is at its end."""
+        self.made.tail = self._splitter.flush()[:-1]
+        self.made.cut = self._splitter.cut
+        while self._chunks:
+            self._forget()
+        self.made.open = {number: slot for number, slot in self._open.items() if isinstance(slot, int)}
+        self.made.keys = [key.decode("utf-8", "surrogateescape") for key in self._keys]
+
+    def _key(self, key: bytes) -> int:
+        return self._keys.setdefault(key, len(self._keys))
+
+    def _send(self, sent: Sent, sends: list[_Send]) -> None:
+        made = self.made
+        self._step(sent.at)
+        covered = self._wanted.covers(sent.at)
+        key = self._key(sent.key)
+        if sent.id is None:
+            if covered:
+                made.without_id[key] = made.without_id.get(key, Tally()).plus(1, sent.events)
+            return
+        self._remember(sent.id)
+        if not covered:
+            self._open[sent.id] = OUTSIDE
+            return
+        send = _Send(made.sends, sent, sent.id, key)
+        made.sends += 1
+        made.sent[key] = made.sent.get(key, Tally()).plus(1, sent.events)
+        self._open[sent.id] = send
+        sends.append(send)
+
+    def _answer(self, answer: Answered) -> None:
+        made = self.made
+        self._step(answer.at)
+        code = NO_CODE if answer.code is None else answer.code
+        key = self._key(answer.key)
+        send = self._open.get(answer.id)
+        if send is not None and self._answers(send, key, answer.at):
+            del self._open[answer.id]
+            if isinstance(send, _Send):
+                send.code = code
+            elif send != OUTSIDE:
+                made.codes[send] = code
+        elif any(first <= answer.id <= last for first, last in made.runs):
+            made.repeated += self._wanted.covers(answer.at)
+        else:
+            made.strays.append(Stray(answer.at, answer.id, key, code))
+
+    def _answers(self, send: _Send | int, key: int, at: int) -> bool:
+        """Whether an answer of this type and time can be that of a send with the same id."""
+        if isinstance(send, _Send):
+            return send.key == key and at - send.at <= LATE
+        return send == OUTSIDE or (self.made.slot_keys[send] == key and at - self.made.slot_ats[send] <= LATE)
+
+    def _step(self, at: int) -> None:
+        if self._at is not None and at < self._at - FOLD:
+            self.made.steps.append(Step(self.made.sends, self._at, at))
+        self._at = at
+
+    def _remember(self, number: int) -> None:
+        made = self.made
+        if made.first_id is None:
+            made.first_id = number
+        made.last_id = number
+        runs = made.runs
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+            return
+        runs.append((number, number))
+        if len(runs) > MAX_RUNS:
+            del runs[0]
+
+    def _add(self, data: bytes) -> None:
+        """Copy the events that services handed over."""
+        out = self._files["added"]
+        for event in added(data):
+            if not self._wanted.covers(event.at):
+                continue
+            if event.key is None:
+                self.made.broken += 1
+                continue
+            out.write(b"key=%b, args=%b\n" % (event.key, data[event.start : event.end]))
+            self.made.added += 1
+
+    def _forget(self) -> None:
+        """Let go of the oldest chunk. What in it is not delivered goes to disk."""
+        chunk = self._chunks.popleft()
+        self._held -= len(chunk.data)
+        made = self.made
+        for send in chunk.sends:
+            if send.code == DELIVERED:
+                continue
+            text = chunk.data[send.start : send.end]
+            slot = Slot(
+                send.number, send.at, send.id, send.key, send.events, self._text, len(text), chunk.base + send.start
+            )
+            self._files["slots"].write(SLOT.pack(*slot))
+            self._files["texts"].write(text)
+            self._text += len(text)
+            if self._open.get(send.id) is send:
+                self._open[send.id] = len(made.codes)
+            made.codes.append(send.code)
+            made.slot_keys.append(send.key)
+            made.slot_ats.append(send.at)
