@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 
 from keeper.core.event import AnswerFailed, EndpointAnswer
 from keeper.core.memory import View
@@ -82,6 +83,7 @@ def _value_verdict(view: View, answer: EndpointAnswer) -> Verdict:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return None if isnan(number) else number

@@ -61,6 +61,9 @@ class NotProducing(Rule):
             reason = "this node is paused although its role is A; resume it with /v1/producer/resume"
             return failing(f"{reason}, and see whether votes are missing", None, until=view.now + FRESH)
         look = log_look(view)
+        if answer is not None and view.subject.role == "A" and view.sight("log") is None:
+            reason = "this node is not paused; without its log no other reason would be known"
+            return ok(reason, until=answer.at + PAUSED_LASTS)
         if not isinstance(look, Look):
             return look
         return ok("nodeos gives no reason not to produce", until=look.lasts)

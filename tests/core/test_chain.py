@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -378,17 +378,24 @@ def test_taking_blocks_in_runs_is_taking_them_one_by_one(seed: int) -> None:
         events = random_chain(rng)
         ours = frozenset(rng.sample("abcdefg", rng.randrange(3)))
         careful, fast = Chain(ours, 1.0), Chain(ours, 1.0)
-        followed: list[list[Event]] = [[], []]
-        for index, event in enumerate(events):
-            followed[0] += careful.close_windows(event.at)
-            followed[0] += careful.apply(events, index, index + 1)[1]
-        index = 0
-        while index < len(events):
-            followed[1] += fast.close_windows(events[index].at)
-            index, derived = fast.apply(events, index, min(len(events), index + rng.randrange(1, 40)))
-            followed[1] += derived
-        assert followed[0] == followed[1]
+        assert all_of(careful, events, lambda: 1) == all_of(fast, events, lambda: rng.randrange(1, 40))
         assert state(careful) == state(fast)
+
+
+def all_of(made: Chain, events: Sequence[Event], size: Callable[[], int]) -> list[Event]:
+    """Everything that follows from the events and from time, taken in slices."""
+    followed: list[Event] = []
+    now = float("-inf")
+    index = 0
+    while index < len(events):
+        while made.next_close() <= events[index].at:
+            now = max(now, made.next_close())
+            followed += made.close_windows(now)
+        begin = index
+        index, derived = made.apply(events, index, min(len(events), index + size()))
+        followed += derived
+        now = max(now, *(event.at for event in events[begin:index]))
+    return followed
 
 
 def random_chain(rng: random.Random) -> list[Event]:
