@@ -10,7 +10,7 @@ from keeper.core.verdict import Verdict, failing, ok, unknown
 from keeper.rules.looks import FRESH, Look, head_looks, log_look, stands_until, standstill
 from keeper.rules.phrases import span
 from keeper.rules.references import blame
-from keeper.rules.rule import Rule
+from keeper.rules.rule import Rule, resolved_after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,8 @@ class HeadStalled(Rule):
     name = "head_stalled"
     after = ("http_down", "few_producers", "blocks_silent")  # a node alone on its island moves, in its own turns only
 
+    # A node that is alone moves for the six seconds of its own turn, and is well for a window longer: no recovery.
+    recover: float = resolved_after("20s")
     window: float = duration("10s", "how long the head may stay where it is", minimum=1)
 
     def judge(self, view: View) -> Verdict:

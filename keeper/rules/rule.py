@@ -18,6 +18,11 @@ def routed_as(severity: str) -> Any:
     return choice(severity, SEVERITIES, "label of the alert: where it is routed")
 
 
+def resolved_after(time: str) -> Any:
+    """How long a rule must be well, with its default."""
+    return duration(time, "how long it must be well before it is resolved")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """The options every rule has. A rule keeps no state: what it needs to know of the past is in the view.
@@ -35,7 +40,7 @@ class Rule:
     enabled: bool = flag("yes", "no switches the rule off")
     severity: str = routed_as("critical")
     for_: float = duration("0s", "how long it must fail before it fires", key="for")
-    recover: float = duration("10s", "how long it must be well before it is resolved")
+    recover: float = resolved_after("10s")
     subjects: tuple[str, ...] = names("", "names of the nodes, logs or endpoints it judges; empty: all")
 
     def remembers(self) -> float:
