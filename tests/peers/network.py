@@ -28,6 +28,10 @@ OURS = "eosstore"
 PRODUCERS = ("bpa", "bpb", "bpc", "bpd", OURS)
 
 
+# Seconds: a node whose connection failed, on a busy machine because its peer was not listening yet, tries again after 30.
+PATIENCE = 100.0
+
+
 class Network:
     """The five nodes, by name in `nodes`. Faults are the nodes' own methods; `reset()` undoes all of them."""
 
@@ -81,9 +85,11 @@ class Network:
         leader.start(STALE, PAUSED)
         for name in "ABC":
             self.nodes[name].start()
-        eventually(lambda: all(node.head() == old for node in self.nodes.values()), "all nodes to have the old chain")
+        eventually(
+            lambda: all(node.head() == old for node in self.nodes.values()), "all nodes to have the old chain", PATIENCE
+        )
         leader.resume()
-        eventually(lambda: self.together(old), "all nodes to follow new blocks")
+        eventually(lambda: self.together(old), "all nodes to follow new blocks", PATIENCE)
         for node in self.nodes.values():
             node.begin_log()
 
