@@ -28,7 +28,7 @@ OURS = "eosstore"
 PRODUCERS = ("bpa", "bpb", "bpc", "bpd", OURS)
 
 
-# Seconds: a node whose connection failed, on a busy machine because its peer was not listening yet, tries again after 30.
+# Seconds: a node whose connection failed (on a busy machine its peer may not listen yet) tries again after 30.
 PATIENCE = 100.0
 
 
