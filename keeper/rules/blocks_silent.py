@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from keeper.core.memory import View
 from keeper.core.options import duration
-from keeper.core.slots import WINDOW_SECONDS
-from keeper.core.verdict import FOREVER, Verdict, failing, ok
-from keeper.rules.looks import FRESH, log_look, stands_until, standstill
+from keeper.core.slots import WINDOW_SECONDS, window_start
+from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
+from keeper.rules.looks import FRESH, Look, log_look, stands_until, standstill
 from keeper.rules.phrases import span
 from keeper.rules.rule import Rule
 
@@ -27,10 +27,12 @@ class BlocksSilent(Rule):
         if isinstance(look, Verdict):
             return look
         received = view.chain.received_at
-        since = look.flat_from if received is None else received
+        since = _since(view, look)
         silent = standstill([look], since)
         if silent < self.window:
             return ok("blocks arrive", silent, until=stands_until([look], since, self.window, view.now))
+        if received is None and view.chain.produced and not view.chain.schedule.producers:
+            return unknown("this node signs, and whether anybody else should is not known yet", view.now + FRESH)
         allowed = self._allowed(view)
         if silent < allowed:
             return ok("only this node itself was to sign", silent, stands_until([look], since, allowed, view.now))
@@ -50,3 +52,10 @@ class BlocksSilent(Rule):
         if longest > len(producers):
             return FOREVER
         return max(self.window, (longest + 1) * WINDOW_SECONDS)
+
+
+def _since(view: View, look: Look) -> float:
+    """From when on silence counts: the last block of a peer, or the schedule in which others have a place."""
+    schedule, received = view.chain.schedule, view.chain.received_at
+    since = look.flat_from if received is None else received
+    return max(since, window_start(schedule.since)) if schedule.took_over and schedule.producers else since

@@ -6,7 +6,7 @@ import pytest
 
 from keeper.core.event import LinesSeen
 from keeper.rules.blocks_silent import BlocksSilent
-from tests.rules.build import T0, Scene, blocks, produced, received, said, schedule_of
+from tests.rules.build import SCHEDULE, T0, Scene, blocks, produced, received, said, schedule_of
 
 RULE = BlocksSilent()
 
@@ -45,6 +45,26 @@ def test_a_node_that_signs_many_turns_in_a_row_waits_for_the_others() -> None:
     assert verdict.until == pytest.approx(-0.4 + 42)
     scene.take(blocks(36, 42, first=1072, without="g", own=own))
     assert said(scene.verdict(RULE, 41.6)) == ("failing", "no block has arrived from a peer for 42 s")
+
+
+def test_while_the_schedule_is_unknown_a_node_that_signs_may_be_alone() -> None:
+    """A network that begins with one producer."""
+    alone = schedule_of("a")
+    scene = Scene(producers="z").sees("log", -60).take(blocks(0, 18, schedule=alone, own="a")).sees("log", 31)
+    assert said(scene.verdict(RULE, 31)) == (
+        "unknown",
+        "this node signs, and whether anybody else should is not known yet",
+    )
+
+
+def test_others_are_waited_for_since_they_have_a_place() -> None:
+    """This node signed alone for minutes; the new schedule has six others."""
+    alone = schedule_of("z")
+    scene = Scene().sees("log", -300).knows(alone, time=-299).take(blocks(-290, 0, schedule=alone, own="z", first=420))
+    assert said(scene.sees("log", 0).verdict(RULE, 0)) == ("ok", "only this node itself was to sign")
+    scene.knows(SCHEDULE, time=0).take(blocks(0, 6, own="a")).sees("log", float("inf"))
+    assert said(scene.verdict(RULE, 29.9)) == ("ok", "blocks arrive")
+    assert said(scene.verdict(RULE, 30))[0] == "failing"
 
 
 def test_a_block_ends_it() -> None:
