@@ -88,69 +88,107 @@ class Chain:
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
-    def apply(self, events: Sequence[Event], start: int, stop: int) -> tuple[int, list[Event]]:
-        """Take `events[start:stop]` in order; return how far it came and what follows (DoubleProduced, BlocksMissed).
+    def apply(
+        self, events: Sequence[Event], start: int, stop: int, now: float = float("-inf"), before: float = float("inf")
+    ) -> tuple[int, list[Event]]:
+        """Take `events[start:stop]` in order; return how far it came and what follows: DoubleProduced, BlocksMissed and
+        the windows of others that were over on the way.
 
-        It comes back early when something follows, before an event at which a window is to be closed, and at one of its
-        `turns`, because then time has something to decide.
+        It comes back early because time has something to decide then: before an event at or after `before`, before one
+        at which a window of ours is to be closed, when something followed from a block, and at one of its `turns`.
+        `now` is the time everything was brought to so far.
         """
         derived: list[Event] = []
         turns = self.turns
         index = start
         while index < stop:
             event = events[index]
-            if index > start and event[0] >= self._closes_at:
-                break
+            if index > start:
+                at = event[0]
+                if at >= before or (at >= self._closes_at and not self._close_others(at, now, derived)):
+                    break
+            followed = len(derived)
             index += 1
             kind = type(event)
-            if kind is BlockReceived:
-                self._block(event, False, derived)  # type: ignore[arg-type]  # narrowed by `kind`
-                if not derived and self.turns == turns:
-                    index = self._run_on(event, events, index, stop)  # type: ignore[arg-type]
-            elif kind is BlockProduced:
-                self._block(event, True, derived)  # type: ignore[arg-type]
+            if kind is BlockReceived or kind is BlockProduced:
+                self._block(event, kind is BlockProduced, derived)  # type: ignore[arg-type]  # narrowed by `kind`
+                if len(derived) == followed and self.turns == turns:
+                    index = self._run_on(event, events, index, stop, before)  # type: ignore[arg-type]
             else:
                 self._other(event)
-            if derived or self.turns != turns:
+            if len(derived) > followed or self.turns != turns:
                 break
+            now = max(now, events[index - 1][0])
         return index, derived
 
-    def _run_on(self, first: BlockReceived, events: Sequence[Event], index: int, stop: int) -> int:
-        """Take the blocks that simply go on where `first` ended: received, the next slot, the same producer's window.
+    def _close_others(self, at: float, now: float, derived: list[Event]) -> bool:
+        """Close the windows that are over by `at`, each at its time; False as soon as one of ours is among them."""
+        producers = self.schedule.producers
+        while self._closes_at <= at:
+            if producers and scheduled(self._next_window(), producers) in self.ours:
+                return False
+            now = max(now, self._closes_at)
+            if (closed := self._close(now)) is not None:
+                derived.append(closed)
+        return True
+
+    def _run_on(
+        self, first: BlockReceived | BlockProduced, events: Sequence[Event], index: int, stop: int, before: float
+    ) -> int:
+        """Take the blocks that simply go on where `first` ended: from the same side, the next slot, the same producer's
+        window, no slot of ours that is known already.
 
         Does what `_block` does for each of them, at a third of its cost: most blocks come like this.
         """
-        producer, slot_time, slot = first.producer, first.slot_time, self._newest_slot
+        latest, _, _, slot_time, producer, *_ = first
+        slot = self._newest_slot
         masks = self._windows.get(self._newest_window, {})
-        if slot_time != CHAIN_EPOCH + slot * SLOT_SECONDS or producer not in masks or producer in self.ours:
+        if slot_time != CHAIN_EPOCH + slot * SLOT_SECONDS or producer not in masks:
             return index
         place = slot % SLOTS_PER_WINDOW
         left = SLOTS_PER_WINDOW - 1 - place
-        head, lib, ids, closes_at = self.head or 0, self.lib, self.ids, self._closes_at
+        head, lib, ids, before = self.head or 0, self.lib, self.ids, min(before, self._closes_at)
+        kind = type(first)
+        known = self._our_slots if producer in self.ours else ()
         begin = index
         for event in events[index : min(stop, index + left)]:
-            if type(event) is not BlockReceived:
+            if type(event) is not kind:
                 break
-            at, number, ident, time, name, its_lib, _, _ = event
+            at, number, ident, time, name, its_lib = event[:6]
             slot_time += SLOT_SECONDS
-            if time != slot_time or name != producer or number <= head or at >= closes_at:
+            if time != slot_time or name != producer or number <= head or not latest <= at < before:
+                break
+            if known and slot + index - begin + 1 in known:
                 break
             if its_lib != lib:
                 if its_lib is not None and (lib is None or its_lib > lib):
                     self.lib, self.lib_rose_at = its_lib, at
                 lib = self.lib
             ids[number] = ident
-            head = number
+            head, latest = number, at
             index += 1
         if index > begin:
-            last: BlockReceived = events[index - 1]  # type: ignore[assignment]  # every one of the run is
-            self.head, self.head_time, self.head_rose_at = head, last.slot_time, last.at
-            self.received_at = last.at
-            self.signed[producer] = last
-            run = index - begin
-            masks[producer] |= ((1 << run) - 1) << (place + 1)
-            self._newest_slot = slot + run
+            self._ran(first, events, begin, index, place)
         return index
+
+    def _ran(
+        self, first: BlockReceived | BlockProduced, events: Sequence[Event], begin: int, end: int, place: int
+    ) -> None:
+        """Note what a run of blocks behind `first` ended with; `place` is that of `first` in its window."""
+        producer, slot, run = first.producer, self._newest_slot, end - begin
+        last: BlockReceived | BlockProduced = events[end - 1]  # type: ignore[assignment]  # every one of the run is
+        self.head, self.head_time, self.head_rose_at = last.number, last.slot_time, last.at
+        if type(first) is BlockProduced:
+            self.produced[producer] = last
+        else:
+            self.received_at = last.at
+        self.signed[producer] = last
+        self._windows[self._newest_window][producer] |= ((1 << run) - 1) << (place + 1)
+        self._newest_slot = slot + run
+        if producer in self.ours:
+            for event in events[begin:end]:
+                slot += 1
+                self._signed_as_us(event, slot, type(first) is BlockProduced, [])  # type: ignore[arg-type]
 
     def sees_from(self, time: float) -> None:
         """Nothing is missing from the log since `time`; windows that began before cannot be judged."""
@@ -303,21 +341,26 @@ class Chain:
     def close_windows(self, now: float) -> list[WindowClosed]:
         """Judge the windows that are over: past by `grace`, with a later block seen, in unbroken sight of the log."""
         closed: list[WindowClosed] = []
-        schedule = self.schedule
         while self._closes_at <= now:
-            window = self._closed = self._next_window()
-            self._enter(self._newest_window)
-            # A schedule takes over in the middle of a window: neither of the two was to sign all of it.
-            first = schedule.since + schedule.took_over
-            if not schedule.producers or window < first or window_start(window) < self._unbroken_from:
-                continue
-            producer = scheduled(window, schedule.producers)
-            masks = self._windows.get(window, {})
-            if any(signer != producer for signer in masks):
-                continue
-            mask = masks.get(producer, 0)
-            closed.append(WindowClosed(now, window_start(window), producer, mask.bit_count(), mask))
+            if (window := self._close(now)) is not None:
+                closed.append(window)
         return closed
+
+    def _close(self, now: float) -> WindowClosed | None:
+        """Judge the oldest window not judged yet; None if nothing can be said of it."""
+        schedule = self.schedule
+        window = self._closed = self._next_window()
+        self._enter(self._newest_window)
+        # A schedule takes over in the middle of a window: neither of the two was to sign all of it.
+        first = schedule.since + schedule.took_over
+        if not schedule.producers or window < first or window_start(window) < self._unbroken_from:
+            return None
+        producer = scheduled(window, schedule.producers)
+        masks = self._windows.get(window, {})
+        if any(signer != producer for signer in masks):
+            return None
+        mask = masks.get(producer, 0)
+        return WindowClosed(now, window_start(window), producer, mask.bit_count(), mask)
 
     def _next_window(self) -> int:
         """The oldest window not yet judged, or one that is not over yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import NamedTuple, TypeVar, cast
 
 from keeper.core.chain import Chain
@@ -162,17 +163,15 @@ class Memory:
             self.rings[kind] = ring
         return ring
 
-    def take(self, events: Sequence[Event], start: int, stop: int) -> tuple[int, list[Event]]:
+    def take(
+        self, events: Sequence[Event], start: int, stop: int, now: float = float("-inf"), before: float = float("inf")
+    ) -> tuple[int, list[Event]]:
         """Remember `events[start:stop]`, or fewer when something follows from them; see `Chain.apply`."""
         turns = self.chain.turns
-        reached, derived = self.chain.apply(events, start, stop)
+        reached, derived = self.chain.apply(events, start, stop, now, before)
         self.turns += self.chain.turns - turns
-        batch = events[start:reached]
-        if len(set(map(type, batch))) == 1:
-            self._remember(type(batch[0]), batch)
-        else:
-            for event in batch:
-                self._remember(type(event), (event,))
+        for kind, run in groupby(events[start:reached], type):
+            self._remember(kind, tuple(run))
         for event in derived:
             self.ring(type(event)).append(event)
         return reached, derived

@@ -6,8 +6,9 @@ Live, replay and tests all go through here, so what a replay shows is what keepe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf, nextafter
 
-from keeper.core.event import Event
+from keeper.core.event import Event, PeerCount, WindowClosed
 from keeper.core.memory import Memory
 from keeper.rules.judge import MOMENT, Judge, Judged
 
@@ -15,7 +16,7 @@ from keeper.rules.judge import MOMENT, Judge, Judged
 # being a sixtieth of the quiet: a gap of days in a recorded log costs hundreds of questions, not millions.
 QUIET = 600.0
 QUIET_SHARE = 1 / 60
-SLICE = 12  # events looked ahead: the chain comes back at every new window anyway, after twelve blocks
+SAME_LEVEL = 100.0  # seconds a number of peers may be repeated and be no news; the rule believes it for longer
 
 
 def advance(
@@ -39,31 +40,30 @@ def advance(
     if judge.due <= now:
         now = max(now, begin)  # woken since the last call: by what the caller told, at the earliest now
     chain = memory.chain
-    wakes = judge.wakes
+    beyond = nextafter(upto, inf)
     heard = now  # when the last event came
     index = 0
     count = len(events)
+    waking = _waking(memory, judge, events)
+    next_waking = next(waking, count)
     while index < count:
         at = min(events[index][0], upto)  # [0] is `at`: a third faster, in a loop that runs for every block
-        due = min(judge.due, chain.next_close())
-        while due <= at:
+        while (due := min(judge.due, chain.next_close())) <= at:
             now = max(now, due)
             yield from _step(memory, judge, now, now - heard, followed)
-            due = min(judge.due, chain.next_close())
         if at - heard > QUIET:
             judge.wake_all()
         now = heard = max(now, at)
-        if type(events[index]) in wakes:
+        stop = next_waking
+        if index == next_waking:
             judge.wake((type(events[index]),))
+            next_waking = next(waking, count)
             stop = index + 1
-        else:
-            stop = min(count, index + SLICE)
-            if events[stop - 1][0] >= due or not wakes.isdisjoint(map(type, events[index:stop])):
-                stop = _first(events, index + 1, stop, due, wakes)
-        index, derived = memory.take(events, index, stop)
+        index, derived = memory.take(events, index, stop, now, min(judge.due, beyond))
         judge.heed()
         for event in derived:
-            judge.wake((type(event),))
+            if not _of_others(event, memory):
+                judge.wake((type(event),))
             followed(event)
         now = heard = max(now, min(events[index - 1][0], upto))
     while (due := min(judge.due, chain.next_close())) <= upto:
@@ -72,23 +72,31 @@ def advance(
     judge.now = max(now, upto)
 
 
-def _first(events: Sequence[Event], start: int, stop: int, due: float, wakes: frozenset[type]) -> int:
-    """The first event, from `start` on, before which a rule is to be asked."""
-    for index in range(start, stop):
-        if events[index][0] >= due or type(events[index]) in wakes:
-            return index
-    return stop
+def _waking(memory: Memory, judge: Judge, events: Sequence[Event]) -> Iterator[int]:
+    """The places of the events some rule listens to. A level that is said to be what it was lately is no news."""
+    wakes = judge.wakes
+    last = memory.ring(PeerCount).last
+    for index, kind in enumerate(map(type, events)):
+        if kind not in wakes:
+            continue
+        if kind is PeerCount:
+            before, last = last, events[index]
+            if before is not None and before[1:] == last[1:] and last[0] - before[0] < SAME_LEVEL:
+                continue
+        yield index
+
+
+def _of_others(event: Event, memory: Memory) -> bool:
+    """The window of somebody else changes no verdict: a rule that listens is about ours."""
+    return type(event) is WindowClosed and event.producer not in memory.subject.producers
 
 
 def _step(
     memory: Memory, judge: Judge, now: float, quiet: float, followed: Callable[[Event], object]
 ) -> Iterator[Judged]:
     """What time alone brings: windows that are over, then verdicts that no longer hold."""
-    closed = memory.close_windows(now)
-    if closed:
-        # The window of somebody else changes no verdict: a rule that listens is about ours.
-        if any(event.producer in memory.subject.producers for event in closed):
-            judge.wake((type(closed[0]),))
-        for event in closed:
-            followed(event)
+    for event in memory.close_windows(now):
+        if not _of_others(event, memory):
+            judge.wake((WindowClosed,))
+        followed(event)
     yield from judge.ask(now, max(MOMENT, quiet * QUIET_SHARE) if quiet > QUIET else MOMENT)

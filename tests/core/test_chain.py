@@ -392,7 +392,7 @@ def all_of(made: Chain, events: Sequence[Event], size: Callable[[], int]) -> lis
             now = max(now, made.next_close())
             followed += made.close_windows(now)
         begin = index
-        index, derived = made.apply(events, index, min(len(events), index + size()))
+        index, derived = made.apply(events, index, min(len(events), index + size()), now)
         followed += derived
         now = max(now, *(event.at for event in events[begin:index]))
     return followed
