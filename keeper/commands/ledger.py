@@ -12,14 +12,15 @@ from pathlib import Path
 from keeper.commands.parse import chunks_of
 from keeper.core.lines import LineSplitter
 from keeper.delivery.appended import Unchanged
-from keeper.delivery.ledger import Fate, Ledger, Note, entries, read_ids
+from keeper.delivery.ledger import Fate, Ledger, Note, entries, home, read_ids
 from keeper.delivery.resend_log import confirmed
 from keeper.errors import KeeperError
 from keeper.runtime.clock import Clock, iso
 
 ID_SHIFT = 100_000_000
 EPILOG = """\
-DIR is the folder of a resend: its resend.ledger says what became of each packet, its ids.ok lists the delivered ids.
+DIR is the work folder of a resend, or the collected folder beside it. resend.ledger says what became of each packet,
+ids.ok lists the delivered ids.
 
   import   believe the ids of other lists (one id a line), and add them to both files
   export   write the delivered ids, one a line, to a new file or standard output
@@ -52,9 +53,10 @@ def run(args: argparse.Namespace) -> int:
     adding = args.action in ("import", "rebuild")
     if adding and not args.files:
         raise KeeperError(f"keeper ledger {args.action} DIR FILE...: which files?")
+    folder = home(args.folder)
     clock = Clock()
     at = lambda: iso(clock.wall())  # noqa: E731  # a name for two uses
-    ledger = Ledger.open(args.folder, at, args.ids) if adding else Ledger.open(args.folder, at, args.ids, Unchanged)
+    ledger = Ledger.open(folder, at, args.ids) if adding else Ledger.open(folder, at, args.ids, Unchanged)
     try:
         for remark in ledger.remarks:
             print(remark, file=sys.stderr)
@@ -65,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         elif args.action == "export":
             export(ledger, args.output)
         else:
-            show(ledger, args.folder, args.last, as_json=args.json)
+            show(ledger, folder, args.last, as_json=args.json)
     finally:
         ledger.close()
     return 0
@@ -115,7 +117,8 @@ def show(ledger: Ledger, folder: Path, last: int, *, as_json: bool) -> None:
         print(f"  {count:>9,}  {name}")
     for entry in newest:
         why = entry.get("why") or entry.get("from")
-        print(f"{str(entry.get('at'))[:19]}  {entry.get('did'):<9} {entry.get('id')}{f'  {why}' if why else ''}")
+        what = f"{entry.get('did'):<9} {entry.get('id', entry.get('to'))}"
+        print(f"{str(entry.get('at'))[:19]}  {what}{f'  {why}' if why else ''}")
 
 
 def lines_of(path: Path) -> Iterable[bytes]:

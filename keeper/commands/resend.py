@@ -19,7 +19,7 @@ from keeper.core.options import read_url, shown_url
 from keeper.delivery.account import Account
 from keeper.delivery.appended import Appended, Unchanged
 from keeper.delivery.exchange import Line
-from keeper.delivery.ledger import Ledger
+from keeper.delivery.ledger import Ledger, home
 from keeper.delivery.pacing import Adaptive, Classic, Pacing
 from keeper.delivery.packet import Packet, WrongLine, packets
 from keeper.delivery.plan import Item, Plan, may_repeat, plan, text_of
@@ -37,9 +37,11 @@ from keeper.settings import AgentSettings
 
 ALL, SOME, STOPPED = 0, 3, 4
 EPILOG = """\
-Work files beside what is sent: resend.ledger (what became of each packet), ids.ok (delivered ids, one a line; read,
-and only ever appended to), collected-rejected (what cannot be sent, with reasons), resend.log. Ctrl-C and SIGTERM
-finish what is in flight; the next run goes on, after a kill -9 too, and sends nothing again that was acknowledged.
+Work files: resend.ledger (what became of each packet), ids.ok (delivered ids, one a line; read, and only ever
+appended to) and resend.log stand beside the folder that `keeper collect` made, or in the folder of any other FILE, or
+where --work says; keep them as long as there are logs to collect from. collected-rejected (what cannot be sent, with
+reasons) stands with the packets. Ctrl-C and SIGTERM finish what is in flight; the next run goes on, after a kill -9
+too, and sends nothing again that was acknowledged.
 
 exit code: 0 everything is delivered or skipped; 3 some packets are rejected, held or failed; 4 stopped before the end;
            1 wrong configuration or input
@@ -63,9 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unknown", choices=("resend", "hold", "if_deduplicates"), help="packets the server may have")
     parser.add_argument("--pacing", choices=("adaptive", "classic"))
     parser.add_argument("--in-flight", type=int, metavar="N", help="the most packets under way at once")
-    parser.add_argument(
-        "--ids", type=Path, metavar="FILE", help="the list of delivered ids (default: ids.ok beside it)"
-    )
+    parser.add_argument("--work", type=Path, metavar="DIR", help="where ledger, ids.ok and log are; default: see below")
+    parser.add_argument("--ids", type=Path, metavar="FILE", help="the list of delivered ids (default: ids.ok there)")
     parser.add_argument("--dry-run", action="store_true", help="show the plan, send and write nothing")
     parser.add_argument("--json", action="store_true", help="print plan and summary as one JSON object each")
     parser.epilog = EPILOG
@@ -74,11 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = chosen(args)
     wire = wire_of(settings)
-    folder = args.what if args.what.is_dir() else args.what.parent
+    work = args.work or home(args.what)
     clock = Clock()
-    ledger = Ledger.open(folder, lambda: iso(clock.wall()), args.ids, Unchanged if args.dry_run else Appended)
-    rejects = Rejects(folder / REJECTED)
+    ledger = Ledger.open(work, lambda: iso(clock.wall()), args.ids, Unchanged if args.dry_run else Appended)
+    rejects = Rejects((args.what if args.what.is_dir() else args.what.parent) / REJECTED)
     try:
+        ledger.bind(settings.name, shown_url(settings.url))
         for remark in ledger.remarks:
             print(remark, file=sys.stderr)
         reject = (lambda packet, why: None) if args.dry_run else rejects.add
@@ -88,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         show_plan(made, settings, args)
         if args.dry_run:
             return SOME if made.account.all_rejected or made.account.held else ALL
-        return send(made, settings, wire, ledger, rejects, folder, clock, json_wanted=args.json)
+        return send(made, settings, wire, ledger, rejects, work, clock, json_wanted=args.json)
     finally:
         rejects.close()
         ledger.close()
@@ -140,7 +142,7 @@ def send(
     wire: Wire,
     ledger: Ledger,
     rejects: Rejects,
-    folder: Path,
+    work: Path,
     clock: Clock,
     *,
     json_wanted: bool,
@@ -159,7 +161,7 @@ def send(
         )
 
     connect().close()  # wrong certificates are said before the first packet is under way
-    with open_log(folder) as opened:
+    with open_log(work) as opened:
         log = ResendLog(opened, lambda: iso(clock.wall()), settings.id_shift)
         sender = Sender(
             ledger=ledger,

@@ -1,10 +1,12 @@
 """What became of every packet: who was delivered must never be sent again, whatever happened to the process since.
 
-Two files in the work folder. `resend.ledger` has one JSON object a line and is written before the first byte of a
-packet is sent (`sending`) and again when its fate is known; `ids.ok` has the ids of what was delivered, one a line, for
-the old tools and for people, and is brought up to the ledger at every start. Both are only ever appended to.
+Two files in the work folder, which belongs to one agent. `resend.ledger` has one JSON object a line and is written
+before the first byte of a packet is sent (`sending`) and again when its fate is known; `ids.ok` has the ids of what was
+delivered, one a line, for the old tools and for people, and is brought up to the ledger at every start. Both are only
+ever appended to.
 
-A packet is its id and the hash of its content: an agent that restarts uses its ids again.
+A packet is its id and the hash of its content: an agent that restarts uses its ids again. Two agents use the same ids
+for different packets, so a ledger remembers whose it is.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from keeper.delivery.appended import Appended
+from keeper.delivery.packet import INDEX, REPORT
+from keeper.errors import StateError
 
 FILE = "resend.ledger"
 IDS_FILE = "ids.ok"
@@ -61,6 +65,8 @@ class Ledger:
         self._fates: dict[tuple[int, str], Fate] = {}
         self._contents: dict[int, int] = {}  # id → how many different contents of it were delivered
         self._bare: dict[int, None] = {}  # delivered ids of which only the number is known
+        self._agent = ""
+        self._targets: dict[str, None] = {}
 
     @classmethod
     def open(
@@ -85,6 +91,27 @@ class Ledger:
             ledger.close()
             raise
         return ledger
+
+    def bind(self, agent: str, target: str) -> None:
+        """Write down whose packets are sent, and where to; a remark when others went elsewhere.
+
+        Raises StateError when the ledger is another agent's.
+        """
+        if self._agent not in ("", agent):
+            raise StateError(
+                f"{self._book.path} is the ledger of the agent {self._agent!r}, whose ids mean other packets than "
+                f"those of {agent!r}; say --agent {self._agent}, or give this agent a folder of its own with --work DIR"
+            )
+        elsewhere = [known for known in self._targets if known != target]
+        if elsewhere:
+            self.remarks.append(
+                f"{self._book.path}: what is already sent went to {', '.join(elsewhere)}, not to {target}"
+            )
+        if target not in self._targets or not self._agent:
+            opened = {"at": self._now_text(), "did": "opened", "agent": agent, "to": target}
+            self._book.append([json.dumps(opened)])
+        self._agent = agent
+        self._targets[target] = None
 
     def fate(self, id: int, content: str) -> Fate | None:
         """What became of this packet; None when nothing is known of it."""
@@ -159,6 +186,9 @@ class Ledger:
                 entry = json.loads(line)
                 if entry["did"] == "imported":
                     self._bare[int(entry["id"])] = None
+                elif entry["did"] == "opened":
+                    self._agent = str(entry["agent"])
+                    self._targets[str(entry["to"])] = None
                 else:
                     self._take(Note(int(entry["id"]), str(entry["content"]), Fate(entry["did"])))
             except (ValueError, KeyError, TypeError):
@@ -182,6 +212,15 @@ class Ledger:
         self.remarks += _first(told.wrong)
         self._bare.update(told.ids)
         self._ids.append(id for id in owed if int(id) not in told.ids)
+
+
+def home(what: Path) -> Path:
+    """The work folder for what is sent: beside the folder that `keeper collect` made, so that the next collection finds
+    the same ledger; for files of other tools the folder they are in, where those kept their ids.ok, too."""
+    folder = what if what.is_dir() else what.parent
+    made = any((folder / name).exists() for name in (INDEX, REPORT))
+    own = any((folder / name).exists() for name in (FILE, IDS_FILE))
+    return folder.resolve().parent if made and not own else folder
 
 
 def read_ids(lines: Iterable[bytes], name: str) -> Told:

@@ -46,7 +46,7 @@ def resend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Resend:
         given = {"url": url, "idl": IDL, "connect_timeout": "2s", "request_timeout": "2s", **options}
         lines = [f"{name.replace('__', '.')} = {value}" for name, value in given.items()]
         config.write_text("[agent:stats]\n" + "\n".join(lines) + "\n")
-        code = main(["resend", str(what), "-c", str(config), "--json", *arguments])
+        code = main(["resend", str(what), "-c", str(config), "--work", str(tmp_path), "--json", *arguments])
         told = capsys.readouterr()
         shown = [json.loads(line) for line in told.out.splitlines()] or [{"plan": {}}]
         summary = shown[1]["summary"] if len(shown) > 1 else {}
@@ -87,6 +87,38 @@ def test_every_packet_arrives_once_value_for_value_and_in_order(tmp_path: Path, 
     ]
     assert done.summary["delivered_events"] == sum(len(made.events) for made in packets)
     assert [int(line) for line in (tmp_path / "ids.ok").read_text().split()] == list(range(500, 560))
+
+
+def test_the_ledger_outlives_the_collection(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stands beside what `keeper collect` made, so that a second collection of the same logs sends nothing again;
+    beside files of other tools it stands in their folder, where they kept ids.ok."""
+    for name in ("collected", "collected.1", "old"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "collected-unsent", [chat(1)])
+    for name in ("collected", "collected.1"):
+        index(tmp_path / name, {1: "rejected"})
+    with StatisticsServer() as server:
+        to = ["--url", server.url, "--idl", str(IDL)]
+        assert main(["resend", str(tmp_path / "collected"), *to]) == 0
+        assert main(["resend", str(tmp_path / "collected.1" / "collected-unsent"), *to]) == 0
+        assert server.times().total() == 1
+        assert main(["resend", str(tmp_path / "old"), *to]) == 0
+        assert server.times().total() == 2
+        assert main(["ledger", "show", str(tmp_path / "collected")]) == 0
+    assert "        1  delivered" in capsys.readouterr().out
+    assert (tmp_path / "ids.ok").read_text() == (tmp_path / "old" / "ids.ok").read_text() == "1\n"
+
+
+def test_two_agents_do_not_share_a_ledger(tmp_path: Path, resend: Resend, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their ids mean different packets; and that packets went to another server is said."""
+    write(tmp_path / "collected-unsent", [chat(1)])
+    with StatisticsServer() as server:
+        assert resend(server.url).code == 0
+        assert main(["resend", str(tmp_path), "--agent", "other", "--url", server.url, "--idl", str(IDL)]) == 1
+        assert "is the ledger of the agent 'stats'" in capsys.readouterr().err
+        done = resend("http://127.0.0.1:1")
+        assert f"already sent went to {server.url}, not to http://127.0.0.1:1" in done.err
+        assert done.summary["delivered_before"] == 1
 
 
 def test_a_header_identifies_a_packet_for_ever(tmp_path: Path, resend: Resend) -> None:
