@@ -9,7 +9,8 @@ from keeper.errors import SourceError
 from keeper.sources.file_identity import Place
 from keeper.sources.file_trail import Trail
 from keeper.sources.log_family import LogFamily, LogName
-from keeper.sources.log_file import LogFile, PlainLog, cannot_read, open_log
+from keeper.sources.log_file import LogFile, cannot_read, open_log
+from keeper.sources.plain_log import PlainLog
 
 
 class Unread(NamedTuple):

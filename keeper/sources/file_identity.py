@@ -39,6 +39,11 @@ class Place(NamedTuple):
     mtime_ns: int
 
 
+def same_head(head: bytes, place: Place) -> bool:
+    """Whether content that begins with `head` is the one a place lies in. Of an empty one nothing can be known."""
+    return 0 < place.head_size <= len(head) and digest(head[: place.head_size]) == place.head
+
+
 class Position(NamedTuple):
     """How far a whole log was read.
 

@@ -9,7 +9,9 @@ from typing import NamedTuple, TypeAlias
 from keeper.errors import SourceError
 from keeper.sources.file_identity import HEAD, Place
 from keeper.sources.log_family import RELATIVES, LogFamily, LogName
-from keeper.sources.log_file import LogFile, Match, PlainLog, cannot_read, open_log
+from keeper.sources.log_file import LogFile, cannot_read, open_log
+from keeper.sources.log_reading import Match
+from keeper.sources.plain_log import PlainLog
 
 MTIME_SLACK_NS = 2_000_000_000  # tools that keep a file's time keep it to the second or better
 
@@ -18,12 +20,15 @@ class Found(NamedTuple):
     """What a search came to. `log` is open and stands at the place.
 
     `short` is the end of a file with the same head that ends before the place: all of it was read. With a `log` too it
-    is the very file, cut back; the log stands at its new end. `closed` says why the very file cannot be opened.
+    is the very file, cut back; the log stands at its new end. `closed` is the very file, if it cannot be opened,
+    and `why` says why not. `growing` are the bytes of an archive that may be the one when it is written to its end.
     """
 
     log: LogFile | None = None
     short: Place | None = None
-    closed: str | None = None
+    closed: LogName | None = None
+    why: str = ""
+    growing: int | None = None
 
 
 Search: TypeAlias = Generator[None, None, Found]
@@ -35,7 +40,8 @@ def search(place: Place, family: LogFamily, finished: Callable[[LogName], bool],
     files = family.relatives(place.path)
     ids = (place.device, place.inode)
     own = [file for file in files if file.ids == ids]
-    closed: str | None = None
+    closed: LogName | None = None
+    why, growing = "", None
     short: Place | None = None
     cut_back: str | None = None
     for file in [*own[:1], *(f for f in _likely(place, files, family) if not finished(f))]:
@@ -43,7 +49,7 @@ def search(place: Place, family: LogFamily, finished: Callable[[LogName], bool],
             log = open_log(file.path, max_line)
         except (OSError, SourceError) as error:
             if file.ids == ids and not isinstance(error, FileNotFoundError):
-                closed = cannot_read(file.path, error)
+                closed, why = file, cannot_read(file.path, error)
             continue
         keep = False
         try:
@@ -52,6 +58,8 @@ def search(place: Place, family: LogFamily, finished: Callable[[LogName], bool],
                 keep = True
                 log.sealed = log.sealed or log.ids != ids
                 return Found(log)
+            if match is Match.UNSURE:
+                growing = file.size
             if match is Match.SHORT and short is None and (log.ids != ids or place.head_size == HEAD):
                 short = log.place()._replace(offset=log.size, size=log.size)
                 if log.ids == ids and isinstance(log, PlainLog):
@@ -67,7 +75,7 @@ def search(place: Place, family: LogFamily, finished: Callable[[LogName], bool],
             if (yield from log.resume(short)) is Match.HERE:
                 return Found(log, short)
             log.close()
-    return Found(None, short, closed)
+    return Found(None, short, closed, why, growing)
 
 
 def _likely(place: Place, files: Iterable[LogName], family: LogFamily) -> list[LogName]:

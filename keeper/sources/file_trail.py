@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from keeper.errors import SourceError
-from keeper.sources.file_identity import PLACES_KEPT, Place, digest, encode_place
+from keeper.sources.file_identity import PLACES_KEPT, Place, encode_place, same_head
 from keeper.sources.log_family import LogName
-from keeper.sources.log_file import GzipLog, LogFile, Match, PlainLog, Resume, open_log
+from keeper.sources.log_file import LogFile, open_log
+from keeper.sources.log_reading import Match, Resume
+from keeper.sources.plain_log import PlainLog
 
 REMEMBERED = 64  # files; of more, a glob that is written to in all of them at once is no log
 HELD_OPEN = 2
@@ -137,7 +139,7 @@ class Trail:
             else:
                 log.close()
             return True
-        same = isinstance(log, GzipLog) and _begins_like(log, place) and log.total() <= place.offset
+        same = not isinstance(log, PlainLog) and _begins_like(log, place) and log.total() <= place.offset
         log.close()
         return same
 
@@ -178,9 +180,8 @@ class Trail:
 
 
 def _begins_like(log: LogFile, place: Place) -> bool:
-    """Whether a file begins like a finished one."""
-    head = log.head()[: place.head_size]
-    return place.head_size > 0 and len(head) == place.head_size and digest(head) == place.head
+    """Whether a file begins like a finished one of which something is known."""
+    return same_head(log.head(), place)
 
 
 def at_once(resume: Resume) -> Match:

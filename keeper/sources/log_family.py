@@ -70,6 +70,12 @@ class LogFamily:
             seen = again
         return None
 
+    def newest(self, members: list[LogName]) -> LogName | None:
+        """The file that is written to, None if it is not there."""
+        if not members or (self.base is not None and members[-1].number != -1):
+            return None
+        return members[-1]
+
     def relatives(self, extra: str) -> list[LogName]:
         """All regular files in the log's directories and in that of the path `extra`, whatever their names are."""
         directories = dict.fromkeys((*self.directories(), os.path.dirname(extra) or "."))

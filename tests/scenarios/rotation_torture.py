@@ -1,4 +1,4 @@
-"""A log that is written, rotated, copied, compressed, cut and deleted at random while its reader is killed at random."""
+"""A log that is written, rotated, copied, compressed, cut and deleted at random, and a reader killed at random."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -300,7 +303,9 @@ class Torture:
         missing_bytes = 0
         for index, line in enumerate(seen):
             if order[index] < 0:  # a doubtful line may have been lost but for its beginning
-                whole = next((n for n in sorted(self.doubtful) if self.written[n].startswith(line)), -1)
+                before = max(order[:index], default=-1)
+                later = (n for n in sorted(self.doubtful) if n > before)
+                whole = next((n for n in later if self.written[n].startswith(line)), -1)
                 order[index] = whole
                 missing_bytes += len(self.written[whole]) - len(line)
                 if whole < 0:
@@ -308,7 +313,7 @@ class Torture:
         if len(set(order)) != len(order):
             twice = sorted({n for n in order if order.count(n) > 1})
             wrong.append(f"{len(twice)} lines twice, the first is {twice[0]}")
-        steps = [(a, b) for a, b in zip(order, order[1:], strict=False) if b < a]
+        steps = [(a, b) for a, b in pairwise(order) if b < a]
         if steps:
             wrong.append(f"out of order: {steps[:5]}")
         missing = sorted(set(range(len(self.written))) - set(order))
@@ -381,12 +386,12 @@ class Torture:
     def _clear_away(self) -> None:
         """Delete the oldest files once the reader is beyond them."""
         while len(self.rotated) > KEPT // 2:
-            path, lines = self.rotated[0]
+            path = self.rotated[0][0]
             later = [number for _, others in [*self.rotated[1:], (self.path, self.current)] for number in others]
             if not any(self._seen(number) for number in later[:1]):
                 if len(self.rotated) < KEPT or not later or not self.reader.runs():
                     return
-                self._wait_until(lambda: self._seen(later[0]), 30, f"line {later[0]}")
+                self._wait_until(partial(self._seen, later[0]), 30, f"line {later[0]}")
             self._tell(f"clear away {path.name}")
             path.unlink()
             del self.rotated[0]
@@ -417,7 +422,7 @@ class Torture:
         if seconds:
             self.wait.wait(self.random.random() * seconds)
 
-    def _wait_until(self, condition, seconds: float, what: str) -> None:  # type: ignore[no-untyped-def]
+    def _wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         clock = Clock()
         end = clock.now() + seconds
         while not condition():
