@@ -33,7 +33,7 @@ from keeper.delivery.wire_json import JsonWire
 from keeper.delivery.wire_thrift import thrift_wire
 from keeper.errors import KeeperError
 from keeper.runtime.clock import Clock, iso
-from keeper.settings import AgentSettings
+from keeper.settings import AgentSettings, read_name
 
 ALL, SOME, STOPPED = 0, 3, 4
 EPILOG = """\
@@ -110,8 +110,9 @@ def chosen(args: argparse.Namespace) -> AgentSettings:
     given["idl"] = str(args.idl) if args.idl else None
     try:
         given["url"] = read_url(args.url) if args.url else None
+        given["name"] = read_name(found[0].name)
     except ValueError as error:
-        raise KeeperError(f"--url: {error}") from error
+        raise KeeperError(f"--url or --agent: {error}") from error
     if args.in_flight is not None and not 1 <= args.in_flight <= 64:
         raise KeeperError("--in-flight: from 1 to 64")
     given["in_flight"] = args.in_flight

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from keeper.delivery.outcome import FATES, Outcome, Reply, Result, judge
 from keeper.delivery.wire_json import JsonWire
 from keeper.errors import KeeperError
 from keeper.runtime.clock import Clock
-from tests.peers import free_port
+from tests.peers import free_port, installed
 from tests.sources.loopback import Loopback, answer
 
 NOW = Clock().now
@@ -78,9 +80,10 @@ def read(connection: socket.socket, server: Loopback) -> str:
     """One whole request."""
     head = ""
     while not head.endswith("\r\n\r\n"):
-        head += connection.recv(1).decode()
-        if not head:
+        piece = connection.recv(1).decode()
+        if not piece:
             return ""
+        head += piece
     size = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-length"))
     while size:
         size -= len(connection.recv(min(size, 65536)))
@@ -90,18 +93,19 @@ def read(connection: socket.socket, server: Loopback) -> str:
 
 def test_a_connection_is_kept_and_a_closed_one_is_noticed_before_sending(sent: Sent) -> None:
     """Ten packets, two on each connection: the server closes after the second, which costs nothing."""
+    closed = threading.Semaphore(0)
 
     def treat(server: Loopback, connection: socket.socket, _: int) -> None:
         for _ in range(2):
             read(connection, server)
             connection.sendall(answer("{}"))
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.release()
 
     with Loopback(treat) as server:
-        for _ in range(10):
-            deadline = NOW() + 0.05
-            while NOW() < deadline:
-                pass  # the server's FIN is on its way; on loopback it is there at once
+        for number in range(10):
             assert sent(server.url("/x?y=1", "user:secret@")).result is Result.ACCEPTED
+            assert number % 2 == 0 or closed.acquire(timeout=10)
         assert (len(server.requests), server.connections) == (10, 5)
         head = server.requests[0]
     assert head.startswith("POST /x?y=1 HTTP/1.1\r\n")
@@ -236,3 +240,29 @@ def test_certificates_that_cannot_be_read_are_said_at_once(tmp_path: Path) -> No
     """Before a packet is under way."""
     with pytest.raises(KeeperError, match="cannot be read"):
         Line("https://x", JsonWire({}, {}), NOW, connect_timeout=1, request_timeout=1, ca_file=str(tmp_path / "no"))
+
+
+def test_tls_with_its_own_certificates(tmp_path: Path) -> None:
+    """`ca_file` makes a private authority trusted; without it nothing is sent. The connection is kept."""
+    both = tmp_path / "both.pem"
+    command = [installed("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=keeper", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", tmp_path / "key", "-out", tmp_path / "crt"], check=True, capture_output=True)
+    both.write_bytes((tmp_path / "key").read_bytes() + (tmp_path / "crt").read_bytes())
+
+    def treat(server: Loopback, connection: socket.socket, _: int) -> None:
+        while read(connection, server):
+            connection.sendall(answer("{}"))
+
+    with Loopback(treat, tls=both) as server:
+        trusting, doubting = (
+            Line(server.url(), JsonWire({}, {}), NOW, connect_timeout=5, request_timeout=5, ca_file=ca_file)
+            for ca_file in (str(tmp_path / "crt"), "")
+        )
+        assert [trusting.send(BODY, {}).result for _ in range(3)] == [Result.ACCEPTED] * 3
+        outcome = doubting.send(BODY, {})
+        assert outcome.result is Result.FAILED
+        assert "TLS certificate is not valid" in outcome.detail
+        assert len(server.requests) == 3
+        trusting.close()
+        doubting.close()
