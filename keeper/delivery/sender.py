@@ -100,6 +100,7 @@ class Sender:
     _accepted_at: float = 0.0
     _began: float = 0.0
     _why: str = ""
+    _crash: Exception | None = None
 
     def stop(self) -> None:
         """Start nothing more and finish what is in flight; a second time: leave at once. May be called by a signal."""
@@ -108,7 +109,7 @@ class Sender:
 
     def run(self, items: Sequence[Item], account: Account) -> None:
         """Send them all, or until there is a reason to end, which `account.ended` then has. Every item is counted in
-        the account. Raises what a sending thread died of."""
+        the account. Raises what a sending thread failed with, after the others have finished."""
         self.told.of = len(items)
         self._began = self._accepted_at = self.now()
         source = iter(items)
@@ -134,6 +135,8 @@ class Sender:
             self._record([])
         account.ended = self._why
         account.untried = self._in_flight + len(self._again) + (left is not None) + sum(1 for _ in source)
+        if self._crash is not None:
+            raise self._crash
 
     def _start(self, source: Iterator[Item], left: Item | None) -> Item | None:
         """Start all that the pacing allows now; return the first item not looked at yet."""
@@ -184,16 +187,22 @@ class Sender:
                 one = self._ended.get_nowait()
         except queue.Empty:
             pass
-        settled = []
-        for job, outcome, _ in came:
-            if isinstance(outcome, Exception):
-                raise outcome
-            settled.append(Note(job.item.id, job.item.content, FATES[outcome.result], outcome.detail))
+        settled = [
+            Note(job.item.id, job.item.content, FATES[outcome.result], outcome.detail)
+            for job, outcome, _ in came
+            if isinstance(outcome, Outcome)
+        ]
         if settled:
             self._record(settled)
         for job, outcome, at in came:
             if isinstance(outcome, Outcome):
                 self._settle(job, outcome, at, account)
+            else:
+                # The ledger says `sending`, which is all that is known of it; the others may finish.
+                self._in_flight -= 1
+                heapq.heappush(self._again, job.item)
+                self._crash = outcome
+                self._why = self._why or f"a sending thread failed: {outcome!r}"
         self.told.in_flight = self._in_flight
 
     def _settle(self, job: Job, outcome: Outcome, at: float, account: Account) -> None:

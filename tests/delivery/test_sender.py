@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import subprocess
 import threading
@@ -10,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from keeper.delivery.account import Account
 from keeper.delivery.exchange import Line
+from keeper.delivery.ledger import Fate, Ledger
 from keeper.delivery.outcome import FATES, Outcome, Reply, Result, judge
+from keeper.delivery.pacing import Adaptive
+from keeper.delivery.packet import Place
+from keeper.delivery.plan import Item
+from keeper.delivery.sender import Limits, Sender
 from keeper.delivery.wire_json import JsonWire
 from keeper.errors import KeeperError
 from keeper.runtime.clock import Clock
@@ -240,6 +247,58 @@ def test_certificates_that_cannot_be_read_are_said_at_once(tmp_path: Path) -> No
     """Before a packet is under way."""
     with pytest.raises(KeeperError, match="cannot be read"):
         Line("https://x", JsonWire({}, {}), NOW, connect_timeout=1, request_timeout=1, ca_file=str(tmp_path / "no"))
+
+
+class Flawed:
+    """A channel with a fault: the third packet meets it."""
+
+    def __init__(self, line: Line, count: Iterator[int]) -> None:
+        self._line = line
+        self._count = count
+
+    def send(self, body: bytes, headers: dict[str, str]) -> Outcome:
+        if next(self._count) == 3:
+            raise ZeroDivisionError
+        return self._line.send(body, headers)
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def test_a_fault_in_a_sending_thread_ends_the_run_and_loses_no_record(tmp_path: Path) -> None:
+    """What the others delivered is in the ledger, and the fault is raised, not swallowed."""
+
+    def treat(server: Loopback, connection: socket.socket, _: int) -> None:
+        while read(connection, server):
+            connection.sendall(answer("{}"))
+
+    items = [Item(number, number, "c" * 32, "Chat", 1, Place("", 0), 0) for number in range(1, 10)]
+    account = Account(collected=9, untried=9)
+    count = itertools.count(1)
+    with Loopback(treat) as server:
+        ledger = Ledger.open(tmp_path, str)
+        sender = Sender(
+            ledger=ledger,
+            pacing=Adaptive(),
+            limits=Limits(most=4, attempts=3, give_up=60, repeat=True),
+            now=NOW,
+            packed=lambda _: BODY,
+            headers=lambda item: {"Idempotency-Key": f'"a/{item.id}/{item.content}"'},
+            connect=lambda: Flawed(
+                Line(server.url(), JsonWire({}, {}), NOW, connect_timeout=5, request_timeout=5), count
+            ),
+            refused=lambda item, why: None,
+            sending=lambda item, in_flight: None,
+            answered=lambda item, outcome, took: None,
+            watch=lambda told: None,
+        )
+        with pytest.raises(ZeroDivisionError):
+            sender.run(items, account)
+        came = len(server.requests)
+    assert account.adds_up()
+    assert account.delivered == came == sum(fate is Fate.DELIVERED for fate in ledger.fates().values()) >= 2
+    assert sum(fate is Fate.SENDING for fate in ledger.fates().values()) == 1
+    ledger.close()
 
 
 def test_tls_with_its_own_certificates(tmp_path: Path) -> None:
