@@ -20,6 +20,10 @@ from keeper.rules.advance import advance
 from keeper.rules.judge import Judge, Judged
 
 STRIP_CHANGES = 200  # state changes remembered of each rule, for the strip on the page
+# A log that comes into sight has something to tell first: so many seconds no verdict is believed, and again with each
+# chunk of a backlog, which holds more than BACKLOG seconds of the log and ends so long ago.
+SETTLE_LOG = 2.0
+BACKLOG = 5.0
 
 
 class Taken(NamedTuple):
@@ -69,6 +73,8 @@ class Pipeline:
         before = self.memory.sights[source]
         if isinstance(item, SourceUp):
             self.memory.sees(source, item.at)
+            if source == "log" and not before.up:
+                self.memory.distrust(now + SETTLE_LOG, "the log has only just come into sight")
         elif isinstance(item, SourceDown):
             self.memory.blinded(source, item.at, item.reason)
         elif isinstance(item, Lost):
@@ -89,6 +95,8 @@ class Pipeline:
         events: list[Event] = parsed.events
         if drift:
             events = [event._replace(at=event.at - drift) for event in events]
+        if events and events[-1].at - events[0].at > BACKLOG and chunk.seen - events[-1].at > BACKLOG:
+            self.memory.distrust(now + SETTLE_LOG, "the log is being caught up with")
         self.memory.sees(source, chunk.seen)
         if self._first_chunk and events:
             self._first_chunk = False
