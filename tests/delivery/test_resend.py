@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
 from typing import Any, NamedTuple
 
 import pytest
@@ -48,7 +49,8 @@ def resend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Resend:
         config.write_text("[agent:stats]\n" + "\n".join(lines) + "\n")
         code = main(["resend", str(what), "-c", str(config), "--work", str(tmp_path), "--json", *arguments])
         told = capsys.readouterr()
-        shown = [json.loads(line) for line in told.out.splitlines()] or [{"plan": {}}]
+        shown = [json.loads(line) for line in told.out.splitlines() if line.startswith("{")] or [{"plan": {}}]
+        print("\n".join(line for line in told.out.splitlines() if line.startswith("seed")))  # pytest shall show it
         summary = shown[1]["summary"] if len(shown) > 1 else {}
         if summary:
             assert summary["adds_up"], summary
@@ -322,6 +324,37 @@ def test_a_server_that_comes_back_gets_what_is_left(tmp_path: Path, resend: Rese
         server.script = lambda _: Answer()
         done = resend(server.url)
     assert (done.code, done.summary["delivered"], done.summary["delivered_before"]) == (0, 5, 5)
+
+
+def test_a_moody_server_gets_everything_in_the_end(tmp_path: Path, resend: Resend) -> None:
+    """It answers at random; every run adds up, and what it answered with 200 is what the ledger has, once."""
+    seed = SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    chance = Random(seed)
+    packets = [packet(chance, number) for number in range(1, 61)] + [packet(chance, number) for number in range(1, 11)]
+    write(tmp_path / "collected-unsent", packets)
+    moods = [Answer()] * 6 + [Answer(status) for status in (301, 400, 404, 413, 429, 500, 503)]
+    moods += [Answer(200, b"<html>", {"Content-Type": "text/html"}), Answer(200, b"\x80\x01\x00\x03\0\0\0\1x")]
+    took: Counter[tuple[int, str]] = Counter()
+
+    def moody(request: Request) -> Answer:
+        mood = chance.choice(moods)
+        took[identity(request)] += mood == Answer()
+        return mood
+
+    runs = 0
+    with StatisticsServer(moody) as server:
+        while True:
+            runs += 1
+            done = resend(server.url, pacing="classic", event_pause="1ms", attempts=2)
+            summary = done.summary
+            assert summary["delivered"] + summary["delivered_before"] == took.total()
+            assert (done.code == 0) == (took.total() == len(packets))
+            if done.code == 0:
+                break
+            assert runs < 60
+    assert set(took.values()) == {1}
+    print(f"{len(server.received())} requests in {runs} runs")
 
 
 def test_json_over_http(tmp_path: Path, resend: Resend) -> None:
