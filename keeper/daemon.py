@@ -43,7 +43,7 @@ log = logging.getLogger("keeper")
 AlertKey = tuple[str, str]  # rule and subject
 
 SAVE_EVERY = 1.0  # seconds until positions are stored when no alert is
-STOP_WITHIN = 4.0  # seconds the threads get to end; systemd and the operator are promised 5
+STOP_WITHIN = 3.0  # seconds the threads get to end; 5 are promised, and the loop may have slept for one of them
 HEALTHY_WITHIN = 5.0  # seconds without a turn of the loop before /-/healthy says so
 
 

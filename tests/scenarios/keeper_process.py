@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,15 +18,26 @@ from tests.peers.ask import answers, eventually, get, get_json
 from tests.peers.process import Program, run
 
 PROGRAM = str(Path(sys.executable).with_name("keeper"))
+CONFINED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 
 
 class KeeperProcess:
     """One keeper with a configuration, a state directory and a port of its own, kept over restarts.
 
-    `settings` is the configuration but for `[keeper]`; `options` are further lines of `[keeper]`.
+    `settings` is the configuration but for `[keeper]`; `options` are further lines of `[keeper]`; `env` is added to
+    the environment. A `confined` one is held up by the permissions of files even as root.
     """
 
-    def __init__(self, directory: Path, name: str, settings: str, *options: str, state_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        settings: str,
+        *options: str,
+        state_dir: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        confined: bool = False,
+    ) -> None:
         self.name = name
         self.directory = directory
         self.config = directory / "config.ini"
@@ -34,7 +47,9 @@ class KeeperProcess:
         self._options = options
         directory.mkdir(parents=True, exist_ok=True)
         self.configure(settings)
-        self._program = Program(f"keeper {name}", [PROGRAM, "run", "-c", str(self.config)], self.log)
+        self._argv = [*(CONFINED if confined and os.geteuid() == 0 else ()), PROGRAM, "run", "-c", str(self.config)]
+        self._env = env
+        self._program = Program(f"keeper {name}", self._argv, self.log, env)
 
     def configure(self, settings: str) -> None:
         """Write the configuration; a running keeper takes it at `reload`."""
@@ -73,7 +88,7 @@ class KeeperProcess:
 
     def refusal(self, deadline: float = 20.0) -> subprocess.CompletedProcess[str]:
         """Run a keeper that is expected to end by itself."""
-        return run([PROGRAM, "run", "-c", str(self.config)], deadline=deadline)
+        return run(self._argv, deadline=deadline, env=self._env)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another of keeper's commands with the same configuration: `command("status", "--json")`."""
