@@ -77,12 +77,14 @@ class Server:
 
     def __init__(self, listen: str, pages: Pages) -> None:
         host, _, port = listen.rpartition(":")
+        self._closed = False
         try:
             self._server = create_server(
                 pages,
                 host=host.strip("[]"),
                 port=int(port),
                 threads=4,
+                asyncore_use_poll=True,  # select() knows no file descriptor above 1023
                 connection_limit=64,
                 channel_timeout=30,
                 max_request_body_size=4096,
@@ -104,7 +106,12 @@ class Server:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def run(self) -> None:
-        self._server.run()
+        try:
+            self._server.run()
+        except OSError:
+            if not self._closed:  # its sockets are closed from another thread, in the middle of whatever it does
+                raise
 
     def close(self) -> None:
+        self._closed = True
         self._server.close()
