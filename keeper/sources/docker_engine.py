@@ -1,13 +1,14 @@
 """The Docker engine: what it says of a container, and its answers read with a hand on the clock.
 
-The `docker` package's APIClient is the session: it knows the addresses and certificates, asks for containers and
-events. Logs go over the same session's connections, but are read here, as the package's own streams switch the timeout
-off, cannot be closed, and take a broken connection for the end (docker-py #3101, #3345, types/daemon.py).
+The `docker` package's APIClient is the session: it knows addresses and certificates, makes the connections and inspects
+containers. Logs and events are read here, as the package's own streams switch the timeout off, cannot be closed, and
+take a broken connection for the end (docker-py #3101, #3345, types/daemon.py).
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -137,15 +138,24 @@ class Engine:
                 f"{self.address} answers for container {container} what no engine says: {error!r}"
             ) from error
 
-    def history(self, name: str, since: int, until: int) -> list[tuple[str, str]]:
+    def history(self, name: str, since: int, until: int, wait: Wait) -> list[tuple[str, str]]:
         """(`start`, `die` or `destroy`, id) of containers of that name between two times of the engine's, in ns.
 
-        The engine remembers 256 events of all kinds, none from before its own start. Raises SourceError.
+        The engine remembers 256 events of all kinds, none from before its own start. Raises SourceError and Stopped.
         """
-        filters = {"type": "container", "container": name, "event": ["start", "die", "destroy"]}
-        with self._asking("its events"):
-            events = self._client.events(since=seconds(since), until=seconds(until), filters=filters, decode=True)
+        # Not the package's events(): it waits without a timeout.
+        filters = {"type": ["container"], "container": [name], "event": ["start", "die", "destroy"]}
+        asked = {"since": seconds(since), "until": seconds(until), "filters": json.dumps(filters)}
+        answer = self._send(f"/v{self._client.api_version}/events?{urlencode(asked)}", "its events")
+        try:
+            text = b"".join(chunk for chunks in self._body(answer, wait) for chunk in chunks)
+        finally:
+            answer.close()
+        try:
+            events = [json.loads(line) for line in text.splitlines()]
             return [(str(event["Action"]), str(event["Actor"]["ID"])) for event in events]
+        except (ValueError, KeyError, TypeError) as error:
+            raise SourceError(f"{self.address} tells of events what no engine says: {error!r}") from error
 
     def logs(self, container: Container, follow: bool, **query: str | int) -> Answer:
         """Ask for the container's log; the answer is the caller's to read and close. Raises SourceError."""

@@ -238,23 +238,24 @@ class Watch:
 
     def _unread(self, old: Ledger, new: Container, engine: Engine) -> str:
         """Why lines of the old container may be gone unread; empty when they cannot be."""
+        read = False
         try:
-            kept = engine.inspect(old.id, self._outlet.wait)  # renamed, but still there
+            kept = engine.inspect(old.id, self._outlet.wait)  # renamed, as compose does, but still there
             self._compare(engine, kept, old, 0)
-            self._read_to_end = kept.finished if not kept.running else ""
+            read = not kept.running
         except Missing:
             pass
         since = moment(self._read_to_end) if self._read_to_end else old.newest()
         try:
-            events = engine.history(self._container, since, moment(new.created))
+            events = engine.history(self._container, since, moment(new.created), self._outlet.wait)
         except SourceError:  # a proxy before the engine may forbid them: then nobody knows
             events, self._read_to_end = [], ""
         unseen = {container for _, container in events} - {old.id, new.id}
         # The end that was read to is the first of these; without it the engine has forgotten what came after it, too.
         # (Not what was before: a short run's start may be noted later than its end happened.)
         olds = [event for event, container in events if container == old.id]
-        quiet = "die" in olds and "start" not in olds[olds.index("die") :]
-        if self._read_to_end and quiet and not unseen:
+        ended_for_good = "die" in olds and "start" not in olds[olds.index("die") :]
+        if not unseen and (read or (self._read_to_end and ended_for_good)):
             return ""
         others = f", {len(unseen)} containers unseen came and went" if unseen else ""
         return (

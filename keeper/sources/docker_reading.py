@@ -79,10 +79,8 @@ def compare(engine: Engine, container: Container, ledger: Ledger, outlet: Outlet
     asked = outlet.now()
     handed = 0
     tail = messages + ledger.ahead + 1 if ledger.proven is not None else None
-    sound, end = (
-        max(1, messages // 2),
-        None,
-    )  # the longest reading so far that cannot have met damage, and its last line
+    # The longest reading so far that cannot have met damage, and the last line it met.
+    sound, end = max(1, messages // 2), None
     while True:
         taken = _take_patiently(engine, container, ledger, outlet, tail, end)
         handed += taken.handed
@@ -90,9 +88,7 @@ def compare(engine: Engine, container: Container, ledger: Ledger, outlet: Outlet
             outlet.up(asked)
             return taken._replace(handed=handed)
         if taken.broken_off:
-            outlet.lost(
-                ledger, "the engine cannot read its log from the last lines on, it is damaged: some may be lost"
-            )
+            outlet.lost(ledger, "the engine's log is damaged behind the last lines handed over: some may be lost")
             ledger.start_over()
             tail, end = sound, None
         elif tail is None:
@@ -146,9 +142,7 @@ def _take(
     if reading.only_last:
         outlet.lost(ledger, "the log no longer reaches back to where the engine's stream was last checked")
     if reading.passed_over:
-        outlet.lost(
-            ledger, f"{reading.passed_over} lines are dated before the last one and cannot be told from old ones"
-        )
+        outlet.lost(ledger, f"{reading.passed_over} lines are dated before the last one: they may be old ones or new")
     return Taken(complete, handed, form.messages, size, reading.end, reading.broken_off)
 
 
