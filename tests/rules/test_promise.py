@@ -69,6 +69,7 @@ def all_the_time(life: Life, told: Sequence[Happening]) -> Iterator[Answer]:
             events = told[index].events
             reached = 0
             while reached < len(events):
+                memory.close_windows(events[reached].at)
                 reached, _ = memory.take(events, reached, reached + 1)
             index += 1
         memory.close_windows(T0 + time)
