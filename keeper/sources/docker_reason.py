@@ -42,7 +42,8 @@ def reason(error: BaseException, address: str) -> str:
         if isinstance(cause, TimeoutError):
             return f"the Docker engine at {address} does not answer: it hangs, or its host is out of reach"
         if isinstance(cause, ssl.SSLError):
-            return f"TLS with the Docker engine at {address} failed ({cause.reason}): check DOCKER_CERT_PATH"
+            what = getattr(cause, "reason", None) or "no reason given"
+            return f"TLS with the Docker engine at {address} failed ({what}): check DOCKER_CERT_PATH"
     return f"the connection to the Docker engine at {address} failed ({_root(error)})"
 
 
