@@ -47,8 +47,10 @@ class Trail:
 
     def saved(self) -> tuple[int, list[str]]:
         """What a position text says of it: the floor, and the newest places encoded."""
-        forgotten = [entry.place.mtime_ns for entry in self._entries[:-PLACES_KEPT]]
-        return max([self._floor_ns, *forgotten]), [entry.text for entry in self._entries[-PLACES_KEPT:]]
+        newest = [entry.text for entry in self._entries[-PLACES_KEPT:]]
+        if len(self._entries) <= PLACES_KEPT:
+            return self._floor_ns, newest
+        return max(self._floor_ns, *(entry.place.mtime_ns for entry in self._entries[:-PLACES_KEPT])), newest
 
     def begin(self, files: list[LogName], max_line: int) -> None:
         """At the very first start: all these are old. The newest are remembered as finished, as they are."""

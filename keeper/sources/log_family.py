@@ -120,7 +120,8 @@ class LogFamily:
             for name in sorted(names):
                 belongs, number = self.number(name)
                 # While both exist, the archive is being written from the plain file.
-                if not belongs or (name.endswith(".gz") and name.removesuffix(".gz") in names):
+                twin = number != -1 and name.endswith(".gz") and name.removesuffix(".gz") in names
+                if not belongs or twin:
                     continue
                 found = _regular(os.path.join(directory, name), number)
                 if found is not None and (found.ids not in members or number == -1):

@@ -45,7 +45,7 @@ class Reading:
     NUL bytes before the first line are no content: a writer without O_APPEND leaves a hole when its log is truncated.
     """
 
-    __slots__ = ("_align", "_in_hole", "begin", "head", "mark", "offset", "splitter", "tail")
+    __slots__ = ("_align", "_hashed", "_head_hash", "_in_hole", "begin", "head", "mark", "offset", "splitter", "tail")
 
     def __init__(self, max_line: int) -> None:
         self.splitter = LineSplitter(max_line)
@@ -56,6 +56,8 @@ class Reading:
         self.mark = b""  # the bytes before the first line not handed out
         self._align = False
         self._in_hole = True
+        self._hashed: bytes | None = None  # the head that `_head_hash` is of
+        self._head_hash = ""
 
     def start(self, offset: int, tail: bytes) -> None:
         """Begin at the start of a line; `tail` are the up to MARK bytes before it."""
@@ -98,5 +100,7 @@ class Reading:
     def place(self, path: str, ids: tuple[int, int], size: int, mtime_ns: int) -> Place:
         offset = self.offset - self.splitter.pending
         size = max(size, self.offset)
-        head, mark = self.head, self.mark
-        return Place(path, *ids, len(head), digest(head), len(mark), digest(mark), offset, size, mtime_ns)
+        if self._hashed is not self.head:
+            self._hashed, self._head_hash = self.head, digest(self.head)
+        mark = self.mark
+        return Place(path, *ids, len(self.head), self._head_hash, len(mark), digest(mark), offset, size, mtime_ns)

@@ -202,6 +202,7 @@ def test_the_log_itself_is_an_archive(log: Log) -> None:
     """A path that names an archive is read to its end and then stays silent, without a loss and without a stop."""
     archive = log.path.with_name("old.log.gz")
     archive.write_bytes(gzip.compress(b"one\ntwo\nthree"))
+    log.write(3, to=log.path.with_name("old.log"))
     tail = Tail(archive)
     assert tail.lines() == ["one", "two"]
     assert tail.up()
