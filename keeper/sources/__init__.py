@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from keeper.core.source import Now, Source
 from keeper.settings import EndpointSettings, LogSettings, NodeSettings
+from keeper.sources.docker_logs import DockerLogs, DockerLogsSettings
 from keeper.sources.file_tail import FileTail, FileTailSettings
 from keeper.sources.http_endpoint import HttpEndpointSettings, http_endpoint
 from keeper.sources.http_health import (
@@ -86,9 +87,7 @@ def _file(name: str, where: str, lookback: int, positions: Mapping[str, str], no
 
 
 def _docker(name: str, where: str, lookback: int, positions: Mapping[str, str], now: Now) -> Source:
-    from keeper.sources.docker_logs import DockerLogs, DockerLogsSettings  # noqa: PLC0415  # 15 MB that a file log saves
-
-    return DockerLogs(name, where, positions.get(name), now, DockerLogsSettings())
+    return DockerLogs(name, where, positions.get(name), now, DockerLogsSettings(lookback=lookback))
 
 
 LOGS: dict[str, Callable[[str, str, int, Mapping[str, str], Now], Source]] = {"file": _file, "docker": _docker}
