@@ -251,11 +251,17 @@ def test_a_full_disk_stops_neither_watching_nor_alerting(
         read(23)
         eventually(lambda: keeper.metric("keeper_state_writable") == 0, "the disk to be found full")
         keeper.kill()
+        append(2)
+        keeper.start()  # also where there is no room
+        read(9)
         filler.unlink()
-        keeper.start()
-        read(7)
         append(1)
-        read(8)
+        read(10)
+        eventually(saved, "the position to be saved")
+        keeper.kill()
+        append(3)
+        keeper.start()
+        read(3)
         assert keeper.metric("keeper_source_lost_bytes_total", subject="agent") == 0
 
 
