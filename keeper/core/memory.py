@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from keeper.core.chain import Chain
 from keeper.core.event import (
@@ -260,13 +260,17 @@ class Memory:
 
 
 class View:
-    """What a rule may look at: one subject at one moment. A rule reads it and keeps nothing of it."""
+    """What a rule may look at: one subject at one moment. A rule reads it and keeps nothing of it.
 
-    __slots__ = ("memory", "now")
+    `found` is what was found out about this moment already, for the rules that are asked after that one.
+    """
+
+    __slots__ = ("found", "memory", "now")
 
     def __init__(self, memory: Memory, now: float) -> None:
         self.memory = memory
         self.now = now
+        self.found: dict[str, Any] = {}
 
     @property
     def subject(self) -> Subject:

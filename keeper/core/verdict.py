@@ -22,6 +22,9 @@ class Verdict(NamedTuple):
     there is none. `until` is the promise that lets keeper sleep and replay fast: as long as no event arrives that the
     rule listens to (its `wakes`), the rule would answer the same state until that time.
 
+    `quiet` is such a promise for the time in which nothing at all is heard of the subject, where it reaches further: a
+    head that stands still does so until something comes. None where there is none.
+
     `happened` is when the newest thing happened for which it fails, of a rule that tells of single things for a while;
     None where what fails lasts. A thing another rule explains stays explained when that rule is well again.
     """
@@ -31,15 +34,22 @@ class Verdict(NamedTuple):
     number: float | None
     until: float
     happened: float | None = None
+    quiet: float | None = None
 
 
 def ok(reason: str, number: float | None = None, until: float = FOREVER) -> Verdict:
     return Verdict(State.OK, reason, number, until)
 
 
-def failing(reason: str, number: float | None = None, until: float = FOREVER, happened: float | None = None) -> Verdict:
-    return Verdict(State.FAILING, reason, number, until, happened)
+def failing(
+    reason: str,
+    number: float | None = None,
+    until: float = FOREVER,
+    happened: float | None = None,
+    quiet: float | None = None,
+) -> Verdict:
+    return Verdict(State.FAILING, reason, number, until, happened, quiet)
 
 
-def unknown(reason: str, until: float = FOREVER) -> Verdict:
-    return Verdict(State.UNKNOWN, reason, None, until)
+def unknown(reason: str, until: float = FOREVER, quiet: float | None = None) -> Verdict:
+    return Verdict(State.UNKNOWN, reason, None, until, None, quiet)

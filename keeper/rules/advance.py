@@ -34,6 +34,7 @@ def advance(
 
     The caller tells the memory first what no event tells: `sees`, `blinded`, `forgot`, `distrust`.
     """
+    judge.hear()
     judge.heed()
     begin = min(events[0].at, upto) if events else upto
     now = begin if judge.now is None else judge.now
@@ -54,12 +55,14 @@ def advance(
         if at - heard > QUIET:
             judge.wake_all()
         now = heard = max(now, at)
-        stop = next_waking
+        stop = index + 1 if judge.unsettled else next_waking
         if index == next_waking:
             judge.wake((type(events[index]),))
             next_waking = next(waking, count)
             stop = index + 1
         index, derived = memory.take(events, index, stop, now, min(judge.due, beyond))
+        if judge.unsettled:
+            judge.hear()
         judge.heed()
         for event in derived:
             if not _of_others(event, memory):

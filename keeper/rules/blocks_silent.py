@@ -8,7 +8,7 @@ from keeper.core.memory import View
 from keeper.core.options import duration
 from keeper.core.slots import WINDOW_SECONDS, window_start
 from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
-from keeper.rules.looks import FRESH, Look, log_look, stands_until, standstill
+from keeper.rules.looks import FRESH, Look, log_look, moves_until, stands_until, standstill
 from keeper.rules.phrases import span
 from keeper.rules.rule import Rule
 
@@ -21,6 +21,9 @@ class BlocksSilent(Rule):
     after = ("http_down", "log_silent", "head_stalled", "head_lag", "few_producers")
 
     window: float = duration("30s", "how long no block may arrive", minimum=7)
+
+    def holds(self, view: View) -> float:
+        return moves_until(view, view.chain.received_at, self.window)
 
     def judge(self, view: View) -> Verdict:
         look = log_look(view)
@@ -39,7 +42,7 @@ class BlocksSilent(Rule):
         reason = f"no block has arrived from a peer for {span(silent)}"
         if received is None:
             reason = f"no block has arrived from a peer since keeper looks, for {span(silent)}"
-        return failing(reason, silent, until=view.now + FRESH)
+        return failing(reason, silent, view.now + FRESH, quiet=look.lasts)
 
     def _allowed(self, view: View) -> float:
         """Longer than `window` where this node signs so many turns in a row itself that nobody else could."""

@@ -9,7 +9,7 @@ from keeper.core.memory import BLIND_AFTER, View
 from keeper.core.options import count, duration
 from keeper.core.slots import WINDOW_SECONDS, window_start
 from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
-from keeper.rules.looks import FRESH, Look, answer_now, head_looks
+from keeper.rules.looks import FRESH, Look, answer_now, head_looks, in_sight_until
 from keeper.rules.phrases import counted, listed, span
 from keeper.rules.rule import Rule
 
@@ -40,16 +40,18 @@ class FewProducers(Rule):
             until = min(heard[-enough][0] + self.window, rises_at, max(look.lasts for look in looks))
             return ok(f"{counted(len(signers), 'producer')} signed in {span(self.window)}", len(signers), until)
         if demanded is None:
-            return unknown("the producer schedule is not known yet", until=now + FRESH)
+            return unknown("the producer schedule is not known yet", now + FRESH, quiet=FOREVER)
         if not any(self._covers(view, look) for look in looks):
-            return unknown(f"blocks have not been seen for {span(self.window)} yet", until=now + FRESH)
+            reason = f"blocks have not been seen for {span(self.window)} yet"
+            covered = looks[0].flat_from + self.window if len(looks) == 1 else None
+            return unknown(reason, now + FRESH, quiet=covered if covered is not None and covered > now else None)
         names = f" ({listed(sorted(signers))})" if signers else ""
         reason = f"only {counted(len(signers), 'producer')}{names} signed blocks in {span(self.window)}"
         if not signers:
             reason = f"nobody signed a block in {span(self.window)}"
         size = counted(len(view.chain.schedule.producers), "producer")
         reason += f"; {demanded} of the {size} in the schedule should have"
-        return failing(reason, len(signers), until=now + FRESH)
+        return failing(reason, len(signers), now + FRESH, quiet=in_sight_until(looks))
 
     def _demanded(self, view: View) -> tuple[int | None, float]:
         """How many the schedule can show, None while it is not known; and when it will be more."""

@@ -8,8 +8,8 @@ from keeper.core.event import BlockReceived, InfoAnswer, ReferenceAnswer
 from keeper.core.memory import View
 from keeper.core.options import count, duration
 from keeper.core.slots import SLOT_SECONDS
-from keeper.core.verdict import Verdict, failing, ok, unknown
-from keeper.rules.looks import FRESH, SOON, head_looks, standstill
+from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
+from keeper.rules.looks import FRESH, SOON, head_looks, in_sight_until, moves_until, standstill
 from keeper.rules.phrases import counted, of_references, span
 from keeper.rules.references import REFERENCE_LASTS, ahead_of, heads, is_majority
 from keeper.rules.rule import Rule
@@ -30,13 +30,20 @@ class HeadLag(Rule):
     behind: float = duration("10s", "how old the head block may be", minimum=1)
     blocks: int = count("10", "how many blocks most reference nodes may be ahead", minimum=1)
 
+    def holds(self, view: View) -> float:
+        chain = view.chain
+        if chain.head is None or chain.head_rose_at is None or chain.head_rose_at - chain.head_time >= self.behind:
+            return 0.0
+        # The next block cannot be too old before this, as below.
+        return moves_until(view, chain.head_time + SLOT_SECONDS, self.behind)
+
     def judge(self, view: View) -> Verdict:
         looks = head_looks(view)
         if isinstance(looks, Verdict):
             return looks
         head, time, rose_at = view.chain.head, view.chain.head_time, view.chain.head_rose_at
         if head is None or rose_at is None:
-            return unknown("no block has been seen yet", until=view.now + FRESH)
+            return unknown("no block has been seen yet", view.now + FRESH, quiet=FOREVER)
         answers = heads(view)
         ahead = ahead_of(answers, head, self.blocks)
         stalled = standstill(looks, rose_at)
@@ -50,7 +57,8 @@ class HeadLag(Rule):
             return failing(reason, most - head, until=view.now + FRESH)
         age = max(look.seen for look in looks) - time
         if rose_at - time >= self.behind or stalled >= self.behind + STALL_FIRST:
-            return failing(f"head {head:,} is {span(age)} old{_pace(view, age)}", age, until=view.now + FRESH)
+            reason = f"head {head:,} is {span(age)} old{_pace(view, age)}"
+            return failing(reason, age, view.now + FRESH, quiet=None if answers else in_sight_until(looks))
         # The next block cannot be too old before this; from then on any may be.
         soonest = max(time + SLOT_SECONDS + self.behind, view.now + SOON)
         if answers:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from keeper.core.memory import View
 from keeper.core.options import duration
-from keeper.core.verdict import Verdict, failing, ok, unknown
-from keeper.rules.looks import FRESH, Look, head_looks, log_look, stands_until, standstill
+from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
+from keeper.rules.looks import FRESH, Look, head_looks, in_sight_until, log_look, moves_until, stands_until, standstill
 from keeper.rules.phrases import span
 from keeper.rules.references import blame
 from keeper.rules.rule import Rule, resolved_after
@@ -24,20 +24,23 @@ class HeadStalled(Rule):
     recover: float = resolved_after("20s")
     window: float = duration("10s", "how long the head may stay where it is", minimum=1)
 
+    def holds(self, view: View) -> float:
+        return 0.0 if view.chain.head is None else moves_until(view, view.chain.head_rose_at, self.window)
+
     def judge(self, view: View) -> Verdict:
         looks = head_looks(view)
         if isinstance(looks, Verdict):
             return looks
         head, rose_at = view.chain.head, view.chain.head_rose_at
         if head is None or rose_at is None:
-            return unknown("no block has been seen yet", until=view.now + FRESH)
+            return unknown("no block has been seen yet", view.now + FRESH, quiet=FOREVER)
         stalled = standstill(looks, rose_at)
         if stalled < self.window:
             return ok("the head moves", stalled, until=stands_until(looks, rose_at, self.window, view.now))
         reason = f"head {head:,} has not moved for {span(stalled)}{blame(view, head)}"
         if _log_is_silent(view, rose_at):
             reason += "; the log is silent too"
-        return failing(reason, stalled, until=view.now + FRESH)
+        return failing(reason, stalled, view.now + FRESH, quiet=in_sight_until(looks))
 
 
 def _log_is_silent(view: View, since: float) -> bool:

@@ -53,6 +53,8 @@ class Judge:
         self._until = dict.fromkeys(self.judged, now)
         self._listeners = {kind: [rule.name for rule in rules if kind in rule.wakes] for kind in self.wakes}
         self._turns = memory.turns
+        self.unsettled: dict[str, float] = {}
+        """Verdicts that only something heard can change, with the time from which they want to be asked then."""
 
     def wake(self, kinds: Iterable[type]) -> None:
         """An event of these kinds arrived: ask the rules that listen to them at the next `ask`."""
@@ -63,6 +65,13 @@ class Judge:
     def wake_all(self) -> None:
         self._until = dict.fromkeys(self._until, 0.0)
         self.due = 0.0
+
+    def hear(self) -> None:
+        """Something was heard, whatever it was: ask those that waited for it."""
+        for name, at in self.unsettled.items():
+            self._until[name] = min(self._until[name], at)
+            self.due = min(self.due, at)
+        self.unsettled.clear()
 
     def heed(self) -> None:
         """Ask every rule at the next `ask` if something happened that no event tells: see `Memory.turns`."""
@@ -82,18 +91,25 @@ class Judge:
         soon = now + EARLY
         distrust = self.memory.distrust_until if self.memory.subject.kind != "keeper" else 0.0
         changed: list[Judged] = []
-        for name, until in self._until.items():
-            if until > soon:
-                continue
+        for name in [name for name, until in self._until.items() if until <= soon]:
             before = self.judged[name]
+            state = before.verdict.state
             if now < distrust:
                 verdict = unknown(self.memory.distrust_reason, until=distrust)
+            elif state is State.OK and (until := before.rule.holds(view)) > now:
+                self._until[name] = until
+                continue
             else:
                 verdict = before.rule.judge(view)
-            self._until[name] = max(verdict.until, now + (pause if verdict.until <= now + FRESH else MOMENT))
-            since = before.since if verdict.state is before.verdict.state else now
+            until = max(verdict.until, now + (pause if verdict.until <= now + FRESH else MOMENT))
+            self.unsettled.pop(name, None)
+            if verdict.quiet is not None and verdict.quiet > until:
+                self.unsettled[name] = until
+                until = verdict.quiet
+            self._until[name] = until
+            since = before.since if verdict.state is state else now
             self.judged[name] = fresh = Judged(before.rule, before.subject, verdict, since)
-            if verdict.state is not before.verdict.state or verdict.reason != before.verdict.reason:
+            if verdict.state is not state or verdict.reason != before.verdict.reason:
                 changed.append(fresh)
         self.due = min(self._until.values(), default=float("inf"))
         return changed

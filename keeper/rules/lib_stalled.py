@@ -8,8 +8,8 @@ from keeper.core.event import ScheduleAnswer, ScheduleProposed
 from keeper.core.memory import View
 from keeper.core.options import duration
 from keeper.core.slots import WINDOW_SECONDS
-from keeper.core.verdict import Verdict, failing, ok, unknown
-from keeper.rules.looks import FRESH, head_looks, stands_until, standstill
+from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
+from keeper.rules.looks import FRESH, head_looks, in_sight_until, moves_until, stands_until, standstill
 from keeper.rules.phrases import clock, counted, span
 from keeper.rules.rule import Rule
 
@@ -27,13 +27,16 @@ class LibStalled(Rule):
 
     window: float = duration("20s", "how long LIB may stay where it is", minimum=1)
 
+    def holds(self, view: View) -> float:
+        return 0.0 if view.chain.lib is None else moves_until(view, view.chain.lib_rose_at, self.window)
+
     def judge(self, view: View) -> Verdict:
         looks = head_looks(view)
         if isinstance(looks, Verdict):
             return looks
         lib, rose_at = view.chain.lib, view.chain.lib_rose_at
         if lib is None or rose_at is None:
-            return unknown("no LIB has been seen yet", until=view.now + FRESH)
+            return unknown("no LIB has been seen yet", view.now + FRESH, quiet=FOREVER)
         flat = standstill(looks, rose_at)
         if flat < self.window:
             return ok("LIB moves", flat, until=stands_until(looks, rose_at, self.window, view.now))
@@ -43,7 +46,8 @@ class LibStalled(Rule):
             return ok(reason, flat, until=min(settled, max(look.lasts for look in looks)))
         reason = f"LIB {lib:,} has not moved for {span(flat)}"
         behind = (view.chain.head or lib) - lib
-        return failing(f"{reason}; it is {counted(behind, 'block')} behind the head", flat, until=view.now + FRESH)
+        reason += f"; it is {counted(behind, 'block')} behind the head"
+        return failing(reason, flat, view.now + FRESH, quiet=in_sight_until(looks))
 
 
 def _settled_at(view: View) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keeper.core.memory import View
 from keeper.core.options import duration
 from keeper.core.verdict import Verdict, failing, ok
-from keeper.rules.looks import FRESH, log_look, stands_until, standstill
+from keeper.rules.looks import FRESH, log_look, moves_until, stands_until, standstill
 from keeper.rules.phrases import span
 from keeper.rules.rule import Rule
 
@@ -23,6 +23,9 @@ class LogSilent(Rule):
     window: float = duration("20s", "how long a node's log may be silent", minimum=1)
     window_log: float = duration("0s", "how long a [log:NAME] may be silent; 0s: for ever, as most logs are")
 
+    def holds(self, view: View) -> float:
+        return moves_until(view, view.memory.last_line_at, self.window) if view.subject.kind == "node" else 0.0
+
     def judge(self, view: View) -> Verdict:
         look = log_look(view)
         if isinstance(look, Verdict):
@@ -35,6 +38,7 @@ class LogSilent(Rule):
         silent = standstill([look], since)
         if silent < window:
             return ok("lines arrive", silent, until=stands_until([look], since, window, view.now))
+        reason = f"the log has had no line for {span(silent)}"
         if last is None:
-            return failing(f"the log has had no line since keeper looks, for {span(silent)}", silent, view.now + FRESH)
-        return failing(f"the log has had no line for {span(silent)}", silent, until=view.now + FRESH)
+            reason = f"the log has had no line since keeper looks, for {span(silent)}"
+        return failing(reason, silent, view.now + FRESH, quiet=look.lasts)

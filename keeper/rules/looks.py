@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from keeper.core.event import InfoAnswer
 from keeper.core.memory import BLIND_AFTER, View
-from keeper.core.verdict import Verdict, unknown
+from keeper.core.verdict import FOREVER, Verdict, unknown
 
 SOON = 0.25  # seconds until a look at a deadline that has come although the sources have not told of it yet
 FRESH = 1.0  # seconds until an UNKNOWN or a FAILING is looked at again
@@ -30,6 +30,13 @@ class Look(NamedTuple):
 
 
 def log_look(view: View) -> Look | Verdict:
+    found: Look | Verdict | None = view.found.get("log")
+    if found is None:
+        found = view.found["log"] = _log_look(view)
+    return found
+
+
+def _log_look(view: View) -> Look | Verdict:
     sight = view.sight("log")
     if sight is None:
         return unknown("no log is configured")
@@ -48,6 +55,13 @@ def answer_now(view: View) -> InfoAnswer | None:
 
 def head_looks(view: View) -> list[Look] | Verdict:
     """Every way the head is seen now: the log, the API, or both."""
+    found: list[Look] | Verdict | None = view.found.get("head")
+    if found is None:
+        found = view.found["head"] = _head_looks(view)
+    return found
+
+
+def _head_looks(view: View) -> list[Look] | Verdict:
     log = log_look(view)
     looks = [log] if isinstance(log, Look) else []
     if (answer := answer_now(view)) is not None:
@@ -77,3 +91,17 @@ def stands_until(looks: list[Look], since: float, window: float, now: float) -> 
         first = min(first, begun)
         end = max(end, lasts)
     return min(max(first + window, now + SOON), end)
+
+
+def moves_until(view: View, since: float | None, window: float) -> float:
+    """Until when what last happened at `since` keeps a rule well that fails after a standstill of `window`: in
+    a recorded log, whose every line is known, this is all there is to find out. 0.0 where more must be looked at."""
+    sight = view.memory.sights.get("log")
+    if since is None or sight is None or not sight.up or sight.known_until < FOREVER or len(view.memory.sights) > 1:
+        return 0.0
+    return max(since, sight.known_from) + window
+
+
+def in_sight_until(looks: list[Look]) -> float:
+    """When the first of them is too old to say anything, unless its source speaks again."""
+    return min(look.lasts for look in looks)

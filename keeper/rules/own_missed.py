@@ -35,7 +35,7 @@ class OwnMissed(Rule):
             return look
         schedule = view.chain.schedule.producers
         if not schedule:
-            return unknown("the producer schedule is not known yet", until=view.now + FRESH)
+            return unknown("the producer schedule is not known yet", view.now + FRESH, quiet=look.lasts)
         if ours.isdisjoint(schedule):
             return ok(f"{whose(ours)} is not in the schedule of {len(schedule)}", until=look.lasts)
         return self._worst(_last_windows(view, ours.intersection(schedule)), look.lasts)

@@ -50,6 +50,10 @@ class Rule:
         """
         return 0.0
 
+    def holds(self, view: View) -> float:
+        """Until when an OK given before is known to hold now, where that costs less than to judge anew; else 0.0."""
+        return 0.0
+
     @abstractmethod
     def judge(self, view: View) -> Verdict:
         """Judge one subject now. Never raises; answers UNKNOWN, with the reason, for what cannot be seen."""
