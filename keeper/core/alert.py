@@ -101,6 +101,11 @@ def due(alert: Alert, now: float, policy: Policy) -> float:
     return max(now, alert.counts_from + (policy.for_ if alert.phase is Phase.PENDING else policy.recover))
 
 
+def rests(alert: Alert, now: float) -> bool:
+    """Whether `step` changes nothing at `now` unless the verdict is FAILING."""
+    return alert.phase is Phase.INACTIVE or (alert.phase is Phase.RESOLVED and now < alert.since + RESOLVED_FOR)
+
+
 def blind(alert: Alert, since: float, why: str) -> Alert:
     """Freeze a pending or firing alert: nobody has seen its subject since `since`."""
     if alert.blind_since is not None or alert.phase not in (Phase.PENDING, Phase.FIRING):
@@ -178,6 +183,11 @@ def _ripen(alert: Alert, now: _Now) -> Alert:
     )
 
 
+def _wait(alert: Alert, now: _Now) -> Alert:
+    """Pending and not seen. Where another rule explains that, `for` begins anew too."""
+    return _hold(alert if now.cause is None else replace(alert, counts_from=None), now)
+
+
 def _hold(alert: Alert, now: _Now) -> Alert:
     if now.cause is not None:
         held: str | None = f"caused by {now.cause}"
@@ -213,7 +223,7 @@ _STEPS: dict[tuple[Phase, State], _Step] = {
     (Phase.INACTIVE, State.UNKNOWN): _stay,
     (Phase.PENDING, State.OK): _calm,
     (Phase.PENDING, State.FAILING): _ripen,
-    (Phase.PENDING, State.UNKNOWN): _hold,
+    (Phase.PENDING, State.UNKNOWN): _wait,
     (Phase.FIRING, State.OK): _recover,
     (Phase.FIRING, State.FAILING): _persist,
     (Phase.FIRING, State.UNKNOWN): _stay,
