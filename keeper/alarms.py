@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from keeper.core.alert import Alert, Phase, Policy, Transition, due, step
+from keeper.core.alert import Alert, Phase, Policy, Transition, due, rests, step
 from keeper.core.verdict import State, Verdict, unknown
 from keeper.rules.judge import Judged
 from keeper.rules.rule import Rule
@@ -33,6 +33,8 @@ class Alarms:
             rule.name: Policy(severity=rule.severity, for_=rule.for_, recover=rule.recover) for rule in rules
         }
         self._verdicts: dict[str, Verdict] = {}
+        # Of these it must be known until when another rule explained them, though they are well.
+        self._explainable = frozenset(rule.name for rule in rules if rule.after and rule.remembers())
         self._explained: dict[str, tuple[float, str]] = {}
         self._proved_from: dict[str, float] = {}
         self._changed: set[str] = set()
@@ -131,7 +133,13 @@ class Alarms:
         transitions: list[Transition] = []
         soonest = float("inf")
         for name, judged in self._verdicts.items():
-            alert, policy, verdict = self.alerts[name], self._policies[name], self._believed(name, judged, now)
+            alert, policy = self.alerts[name], self._policies[name]
+            if judged.state is not State.FAILING and rests(alert, now):  # most do, most of the time
+                if name in self._explainable:
+                    self._cause(name, judged, now)
+                soonest = min(soonest, due(alert, now, policy))
+                continue
+            verdict = self._believed(name, judged, now)
             stepped, transition = step(
                 alert, verdict, now, policy, self._cause(name, verdict, now), self.silenced(alert.subject, name, now)
             )
