@@ -78,7 +78,7 @@ def _head(path: Path) -> _Head | None:
     reading = Reading(path)
     for piece in reading.pieces(_KEPT << 6):
         head += piece
-        first = first_time(bytes(head[: head.rfind(b"\n") + 1] or head))
+        first = first_time(bytes(head))
         if first is not None or len(head) >= HEAD:
             return _Head(path, first, bytes(head[:_KEPT]))
     if reading.damage and not head:

@@ -89,7 +89,7 @@ def _collected(
     tasks = [Task(path, spool / str(index), settings.wanted, alone) for index, path in enumerate(found.logs)]
     scans = in_order(side_by_side(scan, tasks, settings.processes, progress))
     everything = joined(scans, spool / "edge", settings.wanted)
-    pairs = pair(everything, settings.wanted)
+    pairs = pair(everything, settings.wanted, doubtful=bool(overlaps(scans)))
     report = _report(found, scans, pairs, settings)
     with ExitStack() as opened:
         files = _Files(partial, opened)
@@ -120,8 +120,7 @@ def _report(found: Found, scans: Sequence[FileScan], pairs: Pairs, settings: Set
         doubts=[Between(one.after, one.before, one.text) for one in overlaps(scans)],
         broken=sum(one.broken for one in pairs.scans),
         too_long=sum(one.cut for one in pairs.scans),
-        answers_without_send=pairs.orphans,
-        answers_repeated=pairs.repeated,
+        unmatched=pairs.unmatched,
         zone=zone,
     )
     packets, events, bare, bare_events = totals(pairs.scans)

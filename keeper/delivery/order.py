@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from keeper.delivery.scan import FileScan
 from keeper.formats.local_time import naive_text
+from keeper.formats.statistic_agent import Broken, records
 
 GAP = 60_000  # milliseconds without a line between two files: a busy agent writes every second
 _LOOKED_AT = 100  # answers without a send at the beginning of a log
@@ -58,13 +59,14 @@ def in_order(scans: Sequence[FileScan]) -> list[FileScan]:
     Times decide. Where they overlap, because the clock was set back, packet ids do: an agent counts, so the log whose
     first packet follows the last packet of another follows that log.
     """
-    by_time = sorted(scans, key=lambda scan: (scan.first or 0, scan.last or 0, scan.path))
+    by_time = sorted(scans, key=lambda scan: (scan.first or 0, scan.last or 0, bool(scan.tail), scan.path))
     ordered: list[FileScan] = []
     together: list[FileScan] = []
     latest = 0
     for scan in by_time:
         start, end = sorted((scan.first or 0, scan.last or 0))
-        if together and start > latest:
+        same = start == end == latest and together and together[-1].first == start  # both within one millisecond
+        if together and start >= latest and not same:
             ordered += _by_ids(together)
             together = []
         latest = max(latest, end)
@@ -153,9 +155,19 @@ def _leads(following: dict[int, FileScan], start: FileScan, goal: FileScan) -> b
 
 def _distance(after: FileScan, before: FileScan) -> int | None:
     """How many ids lie between the end of one log and the beginning of another; None if they cannot follow."""
-    if (after.tail and before.head) or any(stray.id in after.open for stray in before.strays[:_LOOKED_AT]):
+    if any(stray.id in after.open for stray in before.strays[:_LOOKED_AT]) or _share_a_line(after, before):
         return 0
-    if after.last_id is None or before.first_id is None or before.first_id <= after.last_id:
+    if after.last_id is None or before.first_id is None:
+        return 1 if after.tail and before.head is not None else None
+    if before.first_id <= after.last_id:
         return None
     distance = before.first_id - after.last_id - 1
     return distance if distance <= after.broken + before.broken else None
+
+
+def _share_a_line(after: FileScan, before: FileScan) -> bool:
+    """Whether the end of one log and the beginning of another make a whole record."""
+    if not after.tail or before.head is None:
+        return False
+    found = records(after.tail + before.head + b"\n")
+    return bool(found) and not any(isinstance(record, Broken) for record in found)

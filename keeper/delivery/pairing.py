@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,8 +57,7 @@ class Pairs:
 
     scans: list[FileScan]
     answers: dict[int, int] = field(default_factory=dict)
-    orphans: int = 0  # answers whose send is in no log
-    repeated: int = 0
+    unmatched: int = 0  # answers to no packet of these logs, or to one that had its answer
 
 
 def joined(ordered: Sequence[FileScan], spool: Path, wanted: Wanted) -> list[FileScan]:
@@ -65,7 +65,7 @@ def joined(ordered: Sequence[FileScan], spool: Path, wanted: Wanted) -> list[Fil
     scans: list[FileScan] = []
     tail, before = b"", None
     for scan in [*ordered, None]:
-        head = scan.head if scan else b""
+        head = scan.head if scan else None
         for line, ended in _edges(tail, head):
             like = before or scan
             if like is not None:
@@ -77,26 +77,27 @@ def joined(ordered: Sequence[FileScan], spool: Path, wanted: Wanted) -> list[Fil
     return scans
 
 
-def _edges(tail: bytes, head: bytes) -> list[tuple[bytes, bool]]:
+def _edges(tail: bytes, head: bytes | None) -> list[tuple[bytes, bool]]:
     """The lines between two logs, and whether each is ended by a newline."""
-    if tail and head:
-        return [(tail + head, True)]
-    return [(tail, False)] if tail else [(head, True)] if head else []
+    if tail:
+        return [(tail, False) if head is None else (tail + head, True)]
+    return [(head, True)] if head else []
 
 
-def pair(scans: list[FileScan], wanted: Wanted) -> Pairs:
-    """Give answers at the beginning of a log to sends at the end of those before.
+def pair(scans: list[FileScan], wanted: Wanted, *, doubtful: bool) -> Pairs:
+    """Give answers at the beginning of a log to sends at the end of those before. `doubtful`: the order may be wrong.
 
     A send takes over its id from an earlier one: an agent that starts again counts from the beginning, and no answer
     to what it sent before can come any more.
     """
-    made = Pairs(scans, repeated=sum(scan.repeated for scan in scans))
+    made = Pairs(scans, unmatched=sum(scan.unmatched for scan in scans))
     waiting: dict[int, int] = {}  # id → place of the slot
     orphans: dict[tuple[int, str], list[Stray]] = {}
+    began = list(accumulate((scan.elapsed for scan in scans), initial=0))
     for index, scan in enumerate(scans):
         for stray in scan.strays:
             place = waiting.get(stray.id)
-            if place is not None and _answers(scans, place, scan.keys[stray.key], stray.at):
+            if place is not None and _answers(scans, began, place, scan.keys[stray.key], began[index] + stray.elapsed):
                 del waiting[stray.id]
                 made.answers[place] = stray.code
             else:
@@ -104,8 +105,9 @@ def pair(scans: list[FileScan], wanted: Wanted) -> Pairs:
         for number in _taken_over(waiting, scan):
             del waiting[number]
         waiting.update((number, _place(index, slot)) for number, slot in scan.open.items())
-    _give_soon(made, orphans)
-    made.orphans = sum(wanted.covers(stray.at) for strays in orphans.values() for stray in strays)
+    if doubtful and orphans:
+        _give_soon(made, orphans)
+    made.unmatched += sum(wanted.covers(stray.at) for strays in orphans.values() for stray in strays)
     return made
 
 
@@ -170,12 +172,13 @@ def _place(log: int, slot: int) -> int:
     return log << 32 | (slot & 0xFFFFFFFF)
 
 
-def _answers(scans: Sequence[FileScan], place: int, key: str, at: int) -> bool:
+def _answers(scans: Sequence[FileScan], began: Sequence[int], place: int, key: str, elapsed: int) -> bool:
     """Whether an answer of this type and time can be that of the send."""
-    scan, slot = scans[place >> 32], place & 0xFFFFFFFF
+    log, slot = place >> 32, place & 0xFFFFFFFF
     if slot == OUTSIDE & 0xFFFFFFFF:
         return True
-    return scan.keys[scan.slot_keys[slot]] == key and at - scan.slot_ats[slot] <= LATE
+    scan = scans[log]
+    return scan.keys[scan.slot_keys[slot]] == key and elapsed - began[log] - scan.slot_elapsed[slot] <= LATE
 
 
 def _taken_over(waiting: dict[int, int], scan: FileScan) -> list[int]:
@@ -189,17 +192,17 @@ def _taken_over(waiting: dict[int, int], scan: FileScan) -> list[int]:
 
 
 def _give_soon(made: Pairs, orphans: dict[tuple[int, str], list[Stray]]) -> None:
-    """Give answers without a send to sends without an answer, by id, type and time alone.
+    """Give answers without a send to sends without an answer, by id, type and time alone, where an id was used once.
 
     Where a clock was set back while logs were rotated, their order may be wrong; this is right all the same.
     """
-    for index, scan in enumerate(made.scans if orphans else ()):
+    for index, scan in enumerate(made.scans):
         for number, slot in enumerate(_slots(scan)):
             strays = orphans.get((slot.id, scan.keys[slot.key]))
             place = _place(index, number)
             if not strays or scan.codes[number] != UNANSWERED or place in made.answers:
                 continue
             soon = next((stray for stray in strays if 0 <= stray.at - slot.at <= SOON), None)
-            if soon:
+            if soon and sum(first <= slot.id <= last for one in made.scans for first, last in one.runs) == 1:
                 strays.remove(soon)
                 made.answers[place] = soon.code

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from keeper.delivery.salvage import salvaged
-from keeper.sources.gzip_file import BrokenGzip, GzipStream
+from keeper.delivery.gunzip import DAMAGED, CutOff, gunzip, salvaged
 
 PIECE = 1 << 18  # bytes handed out at a time: they stay in a processor's cache until all is made of them
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -62,17 +61,14 @@ class Reading:
                 yield data
 
     def _gzip(self, file: IO[bytes], most: int) -> Iterator[bytes]:
-        stream = GzipStream(file)
         try:
-            while data := stream.read(most):
-                yield data
-        except BrokenGzip as error:
+            yield from gunzip(file, most)
+        except CutOff:
+            self._cut_off()
+        except DAMAGED as error:
             file.seek(0)
             yield from salvaged(file, self.given)
             self._damaged(error)
-        else:
-            if not stream.finished:
-                self._cut_off()
 
     def _cut_off(self) -> None:
         self.damage = f"the archive is cut off; it ends after {self.given:,} plain bytes, all of which were used"

@@ -67,8 +67,7 @@ class Report:
     rejected: Counter[int] = field(default_factory=Counter)  # by code
     broken: int = 0
     too_long: int = 0
-    answers_without_send: int = 0
-    answers_repeated: int = 0
+    unmatched: int = 0  # answers
     outages: list[Outage] = field(default_factory=list)
     outages_let_go: int = 0
     added: int | None = None
@@ -135,8 +134,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "read": sum(log.lines for log in report.logs),
             "broken": report.broken,
             "too_long": report.too_long,
-            "answers_without_send": report.answers_without_send,
-            "answers_repeated": report.answers_repeated,
+            "answers_unmatched": report.unmatched,
             **({} if report.added is None else {"events_added": report.added}),
         },
         "logs": [
@@ -209,10 +207,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"{report.without_id:>12,}  not pairable: sent by an agent that logs no packet_id"
     if report.broken or report.too_long:
         yield f"{report.broken + report.too_long:>12,}  broken lines of packets or answers"
-    if report.answers_without_send:
-        yield f"{report.answers_without_send:>12,}  answers whose packet is in no log"
-    if report.answers_repeated:
-        yield f"{report.answers_repeated:>12,}  answers to packets that had their answer"
+    if report.unmatched:
+        yield f"{report.unmatched:>12,}  answers to no packet of these logs, or to one that had its answer"
     if report.added is not None:
         yield f"{report.added:>12,}  events handed over by services"
 

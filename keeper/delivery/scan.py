@@ -20,14 +20,17 @@ from keeper.core.lines import LineSplitter
 from keeper.delivery.packet import MAX_LINE
 from keeper.delivery.reading import Reading
 from keeper.formats.local_time import FOLD
-from keeper.formats.statistic_agent import Answered, Sent, added, begins_dated, first_time, last_time, records
+from keeper.formats.statistic_agent import Answered, Broken, Sent, added, begins_dated, first_time, last_time, records
 from keeper.runtime.ahead import ahead
 
 WINDOW = 8 << 20  # bytes of log kept: answers come within a minute, and most within milliseconds
 MAX_RUNS = 1024  # runs of packet ids that are remembered; an agent that counts begins one each time it starts
 UNANSWERED, NO_CODE, DELIVERED = -1, -2, 200
 OUTSIDE = -1  # the slot of a send outside of what is wanted: it has an answer, but no place
-LATE = 7_200_000  # milliseconds: agents give up after a minute; clocks go forward by an hour meanwhile, once a year
+# Milliseconds in which an answer comes: agents give up after 60 s. They are counted on a clock that runs while the log
+# is written and stops in pauses of more than PAUSE, so that a clock that is set, or a machine asleep, changes nothing.
+LATE = 100_000
+PAUSE = 30_000
 TOLD_EVERY = 1 << 20  # bytes of a file
 SLOT = struct.Struct("<8q")
 
@@ -48,9 +51,11 @@ class Slot(NamedTuple):
 
 
 class Stray(NamedTuple):
-    """An answer whose send is not in this log before it. `key` is an index of FileScan.keys."""
+    """An answer whose send is not in this log before it. `key` is an index of FileScan.keys, `elapsed` milliseconds
+    since the log began (see LATE)."""
 
     at: int
+    elapsed: int
     id: int
     key: int
     code: int
@@ -82,11 +87,11 @@ class FileScan:
     lines: int = 0
     broken: int = 0
     cut: int = 0
-    repeated: int = 0  # answers to packets that had their answer
+    unmatched: int = 0  # answers to packets that had their answer, or whose line is broken
     damage: str | None = None
     first: int | None = None
     last: int | None = None
-    head: bytes = b""  # the first line, if it does not begin with a time
+    head: bytes | None = None  # the first line, without its newline, if it does not begin with a time
     tail: bytes = b""  # the last line, if nothing ends it
     keys: list[str] = field(default_factory=list)
     sent: dict[int, Tally] = field(default_factory=dict)  # by key
@@ -97,7 +102,8 @@ class FileScan:
     runs: list[tuple[int, int]] = field(default_factory=list)  # of ids that were sent, each from first to last
     codes: array[int] = field(default_factory=lambda: array("i"))  # of each slot
     slot_keys: array[int] = field(default_factory=lambda: array("i"))
-    slot_ats: array[int] = field(default_factory=lambda: array("q"))
+    slot_elapsed: array[int] = field(default_factory=lambda: array("q"))
+    elapsed: int = 0  # milliseconds from its beginning to its end (see LATE)
     open: dict[int, int] = field(default_factory=dict)  # id → slot or OUTSIDE, of sends that may still be answered
     strays: list[Stray] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -119,10 +125,11 @@ class Wanted:
 class _Send:
     """A send whose text is still in memory."""
 
-    __slots__ = ("at", "code", "end", "events", "id", "key", "number", "start")
+    __slots__ = ("at", "code", "elapsed", "end", "events", "id", "key", "number", "start")
 
-    def __init__(self, number: int, sent: Sent, packet_id: int, key: int) -> None:
+    def __init__(self, number: int, sent: Sent, packet_id: int, key: int, elapsed: int) -> None:
         self.number = number
+        self.elapsed = elapsed
         self.at, _, _, self.start, self.end, self.events = sent
         self.id = packet_id
         self.key = key
@@ -185,6 +192,7 @@ class Scanner:
         self._chunks: deque[_Chunk] = deque()
         self._held = 0
         self._text = 0
+        self._lost = 0  # sends that broke since the last that did not
         self._at: int | None = None
         self._files: dict[str, BinaryIO] = {}
 
@@ -227,8 +235,8 @@ class Scanner:
                 self._answer(record)
             elif isinstance(record, Sent) and ended:
                 self._send(record, sends)
-            elif record.at is None or self._wanted.covers(record.at):
-                made.broken += 1
+            else:
+                self._break(record)
         self._base = base + len(data)
         self._chunks.append(_Chunk(data, base, sends))
         self._held += len(data)
@@ -238,6 +246,8 @@ class Scanner:
     def finish(self) -> None:
         """The log is at its end."""
         self.made.tail = self._splitter.flush()[:-1]
+        if self.made.first is None:
+            self.made.first = self.made.last = first_time(self.made.tail)
         self.made.cut = self._splitter.cut
         while self._chunks:
             self._forget()
@@ -256,11 +266,12 @@ class Scanner:
             if covered:
                 made.without_id[key] = made.without_id.get(key, Tally()).plus(1, sent.events)
             return
+        self._lose_before(sent.id)
         self._remember(sent.id)
         if not covered:
             self._open[sent.id] = OUTSIDE
             return
-        send = _Send(made.sends, sent, sent.id, key)
+        send = _Send(made.sends, sent, sent.id, key, made.elapsed)
         made.sends += 1
         made.sent[key] = made.sent.get(key, Tally()).plus(1, sent.events)
         self._open[sent.id] = send
@@ -272,26 +283,52 @@ class Scanner:
         code = NO_CODE if answer.code is None else answer.code
         key = self._key(answer.key)
         send = self._open.get(answer.id)
-        if send is not None and self._answers(send, key, answer.at):
+        if send is not None and self._answers(send, key):
             del self._open[answer.id]
             if isinstance(send, _Send):
                 send.code = code
             elif send != OUTSIDE:
                 made.codes[send] = code
         elif any(first <= answer.id <= last for first, last in made.runs):
-            made.repeated += self._wanted.covers(answer.at)
+            made.unmatched += self._wanted.covers(answer.at)
         else:
-            made.strays.append(Stray(answer.at, answer.id, key, code))
+            made.strays.append(Stray(answer.at, made.elapsed, answer.id, key, code))
 
-    def _answers(self, send: _Send | int, key: int, at: int) -> bool:
-        """Whether an answer of this type and time can be that of a send with the same id."""
+    def _answers(self, send: _Send | int, key: int) -> bool:
+        """Whether an answer of this type, now, can be that of a send with the same id."""
         if isinstance(send, _Send):
-            return send.key == key and at - send.at <= LATE
-        return send == OUTSIDE or (self.made.slot_keys[send] == key and at - self.made.slot_ats[send] <= LATE)
+            return send.key == key and self.made.elapsed - send.elapsed <= LATE
+        if send == OUTSIDE:
+            return True
+        return self.made.slot_keys[send] == key and self.made.elapsed - self.made.slot_elapsed[send] <= LATE
+
+    def _break(self, record: Sent | Broken) -> None:
+        """A broken line. A send that broke has had an id: the next one, so that its answer is not taken for that to a
+        packet with this id which the agent sent before it was started again."""
+        made = self.made
+        if record.at is None or self._wanted.covers(record.at):
+            made.broken += 1
+        if isinstance(record, Broken) and record.what == "answer":
+            return
+        self._lost += 1
+        if made.last_id is not None:
+            self._open.pop(made.last_id + 1, None)
+            self._remember(made.last_id + 1)
+
+    def _lose_before(self, number: int) -> None:
+        """The ids right before this one belong to the sends that broke since the last, if none of them was sent."""
+        current = self.made.runs[-1] if self.made.runs else (0, -1)
+        for lost in range(max(0, number - self._lost), number):
+            if not current[0] <= lost <= current[1]:
+                self._open.pop(lost, None)
+                self._remember(lost)
+        self._lost = 0
 
     def _step(self, at: int) -> None:
-        if self._at is not None and at < self._at - FOLD:
-            self.made.steps.append(Step(self.made.sends, self._at, at))
+        if self._at is not None:
+            self.made.elapsed += min(max(0, at - self._at), PAUSE)
+            if at < self._at - FOLD:
+                self.made.steps.append(Step(self.made.sends, self._at, at))
         self._at = at
 
     def _remember(self, number: int) -> None:
@@ -338,4 +375,4 @@ class Scanner:
                 self._open[send.id] = len(made.codes)
             made.codes.append(send.code)
             made.slot_keys.append(send.key)
-            made.slot_ats.append(send.at)
+            made.slot_elapsed.append(send.elapsed)

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 from datetime import tzinfo
 from functools import lru_cache
-from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from keeper.core.batch import Parsed
@@ -29,7 +28,7 @@ SHAPES = (
     "[2015-01-23 15:47:58,123 INFO] onSendThriftHttpResponse: key='TYPE', packet_id=862, response=HTTPResponse(...)",
 )
 
-MAX_GLUED = 8  # beginnings of lines tried inside one line
+MOST_LOOKED = 64 << 20  # bytes gone through in search of a record that begins inside one line
 
 _SEND = b"] sendThrift LIST: key"
 _ANSWER = b"] onSendThriftHttpResponse: key="
@@ -46,7 +45,7 @@ _ANSWERED = re.compile(
 )
 _TOKEN = re.compile(
     rb"'(?:[^'\\\n]++|\\[^\n])*+'|\"(?:[^\"\\\n]++|\\[^\n])*+\"|<[^<>'\"\n]*>|([(\[{])|([)\]}])|(['\"\n])"
-    rb"|(?<=[,(]) ?(code|request_time)=(\d{1,9}(?:\.\d{1,30}+)?(?:e-\d\d)?)(?=[,)])"
+    rb"|(?<=[,(]) ?(code(?==(\d{1,4})[,)])|request_time(?==(\d{1,9}(?:\.\d{1,30}+)?(?:e-\d\d)?)[,)]))="
 )
 _WHAT: tuple[tuple[bytes, Literal["send", "answer"]], ...] = (
     (b"sendThrift LIST: key", "send"),
@@ -161,7 +160,7 @@ def last_time(data: bytes) -> int | None:
 
 def took(data: bytes, start: int) -> float | None:
     """The seconds an answer took by its own account; `start` as in Answered."""
-    return next((float(value) for name, value in _fields(data, start) if name == b"request_time"), None)
+    return next((float(field[6]) for field in _fields(data, start) if field[4] == b"request_time"), None)
 
 
 class StatisticAgentFormat:
@@ -242,13 +241,33 @@ def _answer_of(data: bytes, match: re.Match[bytes]) -> Answered | None:
     if match[6]:
         code = int(match[6])
     elif match[5]:
-        code = next((int(value) for name, value in _fields(data, match.start(5)) if name == b"code"), None)
+        code = _code(data, match.start(5))
         if code is None:
             return None
     return Answered(at, int(match[4]), match[3], code, match.start(5))
 
 
-def _fields(data: bytes, start: int) -> Iterator[tuple[bytes, bytes]]:
+def _code(data: bytes, start: int) -> int | None:
+    """The code of the response that opens at `start`; None if it cannot be told.
+
+    A line that was cut inside a string and had another glued to it has the quotes of both: what was text stands
+    outside. So behind the beginning of a line only a response that ends with its line is believed.
+    """
+    for field in _fields(data, start):
+        if field[4] == b"code":
+            if _PREFIXED.search(data, start, field.start()) and _closes(data, start) != _end_of_line(data, start):
+                return None
+            return int(field[5])
+    return None
+
+
+def _end_of_line(data: bytes, start: int) -> int:
+    end = data.find(b"\n", start)
+    end = len(data) if end < 0 else end
+    return end - 1 if data[end - 1] == 13 else end
+
+
+def _fields(data: bytes, start: int) -> Iterator[re.Match[bytes]]:
     """`code` and `request_time` of the response that opens at `start`: no text inside a string or bracket is taken."""
     depth = 0
     for token in _TOKEN.finditer(data, start):
@@ -258,24 +277,24 @@ def _fields(data: bytes, start: int) -> Iterator[tuple[bytes, bytes]]:
         elif closes:
             depth -= 1
         elif name and depth == 1:
-            yield name, token[5]
+            yield token
         if broken or depth <= 0:  # a string that does not end, the end of the line, or of the response
             break
 
 
 def _closes(data: bytes, start: int) -> int:
-    """Where the response that opens at `start` is closed, or where it breaks off."""
+    """Where the response that opens at `start` is closed; -1 if it is not."""
     depth = 0
     for token in _TOKEN.finditer(data, start):
         if token[1]:
             depth += 1
         elif token[2]:
             depth -= 1
-        if token[3]:
-            return token.start()
-        if depth <= 0 and (token[1] or token[2]):
-            return token.end()
-    return len(data)
+            if depth <= 0:
+                return token.end()
+        elif token[3]:
+            break
+    return -1
 
 
 def _careful(data: bytes, start: int, end: int) -> list[Record]:
@@ -287,38 +306,39 @@ def _careful(data: bytes, start: int, end: int) -> list[Record]:
     """
     line = data[start:end].rstrip(b"\r")
     found: list[Record] = []
-    broken: Record | None = None
-    beginnings = list(islice(_PREFIXED.finditer(line), MAX_GLUED))
-    if not beginnings or beginnings[0].start() > 0:
-        headless = line[: beginnings[0].start() if beginnings else 64]
-        broken = next((Broken(None, start, what) for text, what in _WHAT if text in headless[:64]), None)
-    belongs = 0  # up to where the text belongs to what was read
-    for beginning in beginnings:
+    first = _PREFIXED.search(line)
+    broken = None if first and first.start() == 0 else _headless(line[: first.start() if first else len(line)], start)
+    looked = 0
+    for beginning in _PREFIXED.finditer(line):
         at = beginning.start()
-        if at < belongs:
-            continue
-        record, whole, belongs = _read(line, at)
+        record, whole = _read(line, at)
         if record and (whole or at == 0):
             found.append(_moved(record, start))
-        if whole:
+        looked += len(line) - at
+        if whole or looked > MOST_LOOKED:
             break
-        if record is None and broken is None:
+        if record is None and at == 0:  # further right it may be what a user wrote
             what = next((what for text, what in _WHAT if line.startswith(text, beginning.end())), None)
             broken = what and Broken(_time(beginning), start, what)
     return found if broken is None else [broken, *found]
 
 
-def _read(line: bytes, at: int) -> tuple[Record | None, bool, int]:
-    """What begins there; whether it ends with the line; and up to where the text belongs to it."""
+def _headless(text: bytes, start: int) -> Broken | None:
+    """A line whose beginning is missing, if it shows what it was."""
+    return next((Broken(None, start, what) for shape, what in _WHAT if shape in text[:64]), None)
+
+
+def _read(line: bytes, at: int) -> tuple[Record | None, bool]:
+    """What begins there, and whether it ends with the line."""
     if sent := _SENT.match(line, at):
         record = _whole_send(line, sent, len(line))
         whole = record is not None and _exact(line[record.start : record.end])
-        return (record if whole else None), whole, 0
+        return (record if whole else None), whole
     if answered := _ANSWERED.match(line, at):
         answer = _answer_of(line, answered)
         end = _closes(line, answered.start(5)) if answered[5] else answered.end()
-        return answer, answer is not None and end == len(line), end
-    return None, False, 0
+        return answer, answer is not None and end == len(line)
+    return None, False
 
 
 def _exact(text: bytes) -> bool:
