@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple, TypeAlias
 
 from keeper.errors import SourceError
-from keeper.sources.file_identity import HEAD, Place
+from keeper.sources.file_identity import Place
 from keeper.sources.log_family import RELATIVES, LogFamily, LogName
 from keeper.sources.log_file import LogFile, cannot_read, open_log
 from keeper.sources.log_reading import Match
@@ -60,7 +60,7 @@ def search(place: Place, family: LogFamily, finished: Callable[[LogName], bool],
                 return Found(log)
             if match is Match.UNSURE:
                 growing = file.size
-            if match is Match.SHORT and short is None and (log.ids != ids or place.head_size == HEAD):
+            if match is Match.SHORT and short is None:
                 short = log.place()._replace(offset=log.size, size=log.size)
                 if log.ids == ids and isinstance(log, PlainLog):
                     cut_back = file.path

@@ -306,8 +306,6 @@ class Walk:
             self._begin(found.log)
         elif found.short is not None:
             self.trail.add(found.short, None, now)
-        else:
-            self.trail.raise_floor(place.mtime_ns - 1)
         if found.closed is not None:
             place = place._replace(size=max(place.size, found.closed.size))
             self.trail.add(unreadable(found.closed), None, now)

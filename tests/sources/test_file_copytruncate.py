@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from keeper.core.batch import Chunk
 from keeper.sources.file_tail import FileTailSettings
 from tests.sources.tailing import Log, Tail, compress
 
@@ -185,15 +187,85 @@ def test_truncated_to_a_part(log: Log) -> None:
     assert tail.lost() == []
 
 
-def test_empty_log_written_and_copied_between_two_looks(log: Log) -> None:
-    """The first lines of a log that was empty when last seen are found in their copy."""
+@pytest.mark.parametrize("down", [False, True], ids=["live", "while down"])
+@pytest.mark.parametrize("then", ["more lines", "renamed", "renamed and compressed"])
+def test_empty_log_written_and_copied_between_two_looks(log: Log, down: bool, then: str) -> None:
+    """The first lines of a log that was empty when last seen are found in their copy, whatever happens then."""
     log.path.touch()
     tail = Tail(log.path)
     tail.lines()
+    if down:
+        tail.restart()
     wanted = log.write()
-    log.copytruncate()
+    copy = log.copytruncate()
+    if then != "more lines":
+        log.rename()
+        copy = log.numbered(2)
+        if then == "renamed and compressed":
+            compress(copy)
     wanted += log.write()
     assert tail.lines() == wanted
+    assert tail.lost() == []
+
+
+def enter_unread(log: Log, tail: Tail) -> None:
+    """Have the source open the next file without reading any of it."""
+    for _ in range(50):
+        tail.time += 0.1
+        for item in tail.source.poll():
+            tail.items.append(item)
+            if isinstance(item, Chunk) and json.loads(item.position)["at"]["path"] == str(log.path):
+                tail.position = item.position
+                return
+    raise AssertionError("the next file was not entered")
+
+
+def test_truncated_before_the_first_look_inside(log: Log) -> None:
+    """A file that is copied and truncated after it was opened and before it was read is found in its copy."""
+    log.write()
+    tail = Tail(log.path)
+    tail.lines()
+    log.rename()
+    wanted = log.write(5)
+    enter_unread(log, tail)
+    log.copytruncate()
+    wanted += log.write(100)
+    assert tail.lines() == wanted
+    assert tail.lost() == []
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["live", "while down"])
+def test_emptied_before_the_first_look_inside(log: Log, down: bool) -> None:
+    """The same without a copy: all its bytes are lost, exactly."""
+    log.write()
+    tail = Tail(log.path)
+    tail.lines()
+    log.rename()
+    log.write(5)
+    size = log.path.stat().st_size
+    enter_unread(log, tail)
+    if down:
+        tail.restart()
+    os.truncate(log.path, 0)
+    assert tail.lines() == []
+    new = log.write(2)
+    assert tail.lines() == new
+    (lost,) = tail.lost()
+    assert (lost.size, lost.offset) == (size, 0)
+
+
+def test_copy_is_done_with_at_once(log: Log) -> None:
+    """A copy is left as soon as it is read, although the log is empty: deleting it afterwards loses nothing."""
+    log.write()
+    tail = Tail(log.path)
+    tail.lines()
+    copy = log.copytruncate()
+    assert tail.lines() == []
+    copy.unlink()
+    tail.restart()
+    wanted = log.write()
+    assert tail.lines() == wanted
+    assert tail.lost() == []
 
 
 def test_copy_in_the_making(log: Log) -> None:

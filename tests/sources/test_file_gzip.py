@@ -122,6 +122,42 @@ def test_archive_being_written(log: Log) -> None:
     assert tail.lost() == []
 
 
+def test_archive_that_does_not_reach_the_place_yet(log: Log) -> None:
+    """After a restart in the middle of compressing, the archive is waited for until it reaches the place."""
+    log.write(5000)
+    tail = Tail(log.path)
+    tail.lines()
+    tail.restart()
+    wanted = log.write(100)
+    rotated = log.rename()
+    packed = gzip.compress(rotated.read_bytes())
+    rotated.unlink()
+    wanted += log.write(3)
+    archive = rotated.with_name(rotated.name + ".gz")
+    for size in (100, len(packed) // 4, len(packed) // 2):
+        archive.write_bytes(packed[:size])
+        assert tail.lines(5) == []
+    archive.write_bytes(packed)
+    assert tail.lines(5) == wanted
+    assert tail.lost() == []
+
+
+def test_archive_of_another_file_with_the_same_head(log: Log) -> None:
+    """An archive that only begins like the file that is gone is another file: it is read whole, the loss is told."""
+    head = [f"head {number:06d} of many files" for number in range(50)]
+    log.append("".join(line + "\n" for line in head))
+    log.write(100)
+    tail = Tail(log.path)
+    tail.lines()
+    tail.restart()
+    log.path.unlink()
+    other = "".join(line + "\n" for line in head) + "something else\n" * 500
+    log.numbered(1, ".gz").write_bytes(gzip.compress(other.encode()))
+    wanted = log.write(3)
+    assert tail.lines() == [*other.splitlines(), *wanted]
+    assert len(tail.lost()) == 1
+
+
 def test_archive_cut_off(log: Log) -> None:
     """Of an archive that stays cut off everything that can be unpacked is handed out, and the rest is called lost."""
     settings = FileTailSettings(max_read=400)

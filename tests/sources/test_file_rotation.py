@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
-from tests.sources.tailing import Log, Tail, compress
+from keeper.sources.file_tail import FileTailSettings
+from tests.sources.tailing import Log, Tail, compress, text
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def test_rename_and_create(log: Log) -> None:
 def test_writer_stays_in_the_renamed_file(log: Log) -> None:
     """A writer that keeps the old file open is followed there as long as the new file is empty."""
     log.write()
-    tail = Tail(log.path)
+    tail = Tail(log.path, FileTailSettings(linger=5))
     tail.lines()
     rotated = log.rename()
     log.path.touch()
@@ -39,6 +41,44 @@ def test_writer_stays_in_the_renamed_file(log: Log) -> None:
         assert tail.lines(1) == wanted
     wanted = log.write(to=rotated) + log.write()
     assert tail.lines() == wanted
+
+
+def test_old_lines_before_new_ones(log: Log) -> None:
+    """A writer that takes a moment to change over: what it still writes to the old file comes before the new lines."""
+    log.write()
+    tail = Tail(log.path)
+    tail.lines()
+    log.write()
+    tail.look()
+    rotated = log.rename()
+    new = log.write()
+    assert tail.lines(0.5) == []
+    late = log.write(to=rotated)
+    assert tail.lines() == late + new
+
+
+def test_both_files_written_to(log: Log) -> None:
+    """An old file that never becomes quiet holds the new one back for a while only; then both are read."""
+    log.write()
+    tail = Tail(log.path, FileTailSettings(overlap=5))
+    tail.lines()
+    rotated = log.rename()
+    wanted: list[str] = []
+    lines: list[str] = []
+    for number in range(20):
+        wanted += log.write(1, to=rotated)
+        tail.look()
+        new = log.write(1)
+        wanted += new
+        log.append("half ", to=rotated)
+        tail.wait(0.5)
+        log.append("and half\n", to=rotated)
+        assert (new[0] in text(tail.items)) == (number >= 10)
+    tail.wait()
+    lines = text(tail.items)[3:]
+    assert sorted(line for line in lines if line.startswith("line")) == sorted(wanted)
+    assert lines.count("half and half") == 20
+    assert tail.lost() == []
 
 
 def test_late_lines_of_the_old_file(log: Log) -> None:
@@ -151,3 +191,62 @@ def test_other_logs_nearby(log: Log) -> None:
         log.write(to=log.path.with_name(name))
     wanted = log.write()
     assert tail.lines() == wanted
+
+
+def test_renamed_back(log: Log) -> None:
+    """A rotation that is undone: the old file has the log's name again and is read on from where it was left."""
+    log.write()
+    tail = Tail(log.path)
+    tail.lines()
+    rotated = log.rename()
+    new = log.write()
+    assert tail.lines() == new
+    log.path.unlink()
+    rotated.rename(log.path)
+    tail.wait(5)
+    new = log.write()
+    assert tail.lines() == new
+    assert tail.up()
+    tail.restart()
+    new = log.write()
+    assert tail.lines() == new
+    assert tail.lost() == []
+
+
+def test_many_rotations_and_archives_with_late_times(log: Log) -> None:
+    """Old archives that were made later than everything else are known by their numbers to be old."""
+    tail = Tail(log.path)
+    for _ in range(10):
+        wanted = log.write()
+        assert tail.lines() == wanted
+        log.rename()
+    for number in range(5, 11):
+        plain = log.numbered(number)
+        log.numbered(number, ".gz").write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    wanted = log.write()
+    tail.restart()
+    assert tail.lines() == wanted
+    tail.restart()
+    wanted = log.write()
+    log.rename()
+    wanted += log.write()
+    assert tail.lines() == wanted
+    assert tail.lost() == []
+
+
+def test_moved_away_for_a_moment(log: Log) -> None:
+    """A file that cannot be found for a moment, as in the middle of a rotation, is waited for."""
+    log.write(100)
+    tail = Tail(log.path)
+    tail.lines()
+    tail.restart()
+    wanted = log.write()
+    away = log.path.parent / "elsewhere"
+    away.mkdir()
+    log.path.rename(away / "app.log")
+    wanted += log.write()
+    assert tail.lines(0.5) == []
+    (away / "app.log").rename(log.numbered(1))
+    assert tail.lines() == wanted
+    assert tail.lost() == []
