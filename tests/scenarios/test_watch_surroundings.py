@@ -298,6 +298,7 @@ def test_reloads_in_the_middle_of_a_busy_log_lose_and_double_nothing(tmp_path: P
                     lambda taken=taken: sum("config=taken" in line for line in keeper.lines()) > taken,  # type: ignore[misc]
                     f"reload {turn}",
                 )
+            eventually(lambda: written > 600, "a line that is worth an alert", 60)
         finally:
             done.set()
             writer.join()
