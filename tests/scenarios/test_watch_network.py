@@ -107,12 +107,10 @@ def test_keeper_killed_while_alerts_fire_goes_on_with_them(scene: Scene) -> None
 def test_a_reload_loses_neither_memory_nor_alerts(scene: Scene) -> None:
     """SIGHUP: a bad file is refused with its reasons, a good one taken; what fires goes on firing, nothing blinks."""
     keeper = scene.keeper
-    # A rule that began to see a moment ago changes by itself: what the reload may not change is what has settled.
-    scene.eventually(
-        lambda: all(rule["state"] != "unknown" for rule in keeper.subject("F")["rules"]), "all rules of F to see", 120
-    )
     scene.mark()
-    since = {rule["rule"]: rule["since"] for rule in keeper.subject("F")["rules"]}
+    # What keeper has not seen yet since its last start changes by itself: what has settled may not.
+    since = {rule["rule"]: rule["since"] for rule in keeper.subject("F")["rules"] if rule["state"] != "unknown"}
+    assert {"http_down", "head_stalled", "lib_stalled"} <= since.keys()
     windows = len(keeper.subject("F")["windows"])
     seen = len(keeper.lines())
     keeper.configure(scene.settings("[rule:head_stalled]\nwindow = soon\n[rule:no_such_rule]\n"))
@@ -126,7 +124,7 @@ def test_a_reload_loses_neither_memory_nor_alerts(scene: Scene) -> None:
     keeper.reload()
     keeper.await_line("config=taken", seen)
     scene.eventually(lambda: keeper.metric("keeper_config_last_reload_successful") == 1, "it in /metrics", 5)
-    assert {rule["rule"]: rule["since"] for rule in keeper.subject("F")["rules"]} == since
+    assert since.items() <= {rule["rule"]: rule["since"] for rule in keeper.subject("F")["rules"]}.items()
     assert len(keeper.subject("F")["windows"]) >= windows
     assert [scene.told(number) for number in range(2)] == [[], []]
 
