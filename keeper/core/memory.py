@@ -170,8 +170,12 @@ class Memory:
         turns = self.chain.turns
         reached, derived = self.chain.apply(events, start, stop, now, before)
         self.turns += self.chain.turns - turns
-        for kind, run in groupby(events[start:reached], type):
-            self._remember(kind, tuple(run))
+        batch = events[start:reached]
+        if len(set(map(type, batch))) == 1:
+            self._remember(type(batch[0]), batch)
+        else:
+            for kind, run in groupby(batch, type):
+                self._remember(kind, tuple(run))
         for event in derived:
             self.ring(type(event)).append(event)
         return reached, derived

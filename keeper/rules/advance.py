@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from math import inf, nextafter
 
-from keeper.core.event import Event, PeerCount, WindowClosed
+from keeper.core.event import Event
 from keeper.core.memory import Memory
 from keeper.rules.judge import MOMENT, Judge, Judged
+from keeper.rules.rule import Rule
 
 # After so many seconds without any event the verdicts that are only kept fresh are asked ever less often, the pause
 # being a sixtieth of the quiet: a gap of days in a recorded log costs hundreds of questions, not millions.
 QUIET = 600.0
 QUIET_SHARE = 1 / 60
-SAME_LEVEL = 100.0  # seconds a number of peers may be repeated and be no news; the rule believes it for longer
 
 
 def advance(
@@ -46,7 +46,7 @@ def advance(
     index = 0
     count = len(events)
     waking = _waking(memory, judge, events)
-    next_waking = next(waking, count)
+    next_waking, woken = next(waking, (count, []))
     while index < count:
         at = min(events[index][0], upto)  # [0] is `at`: a third faster, in a loop that runs for every block
         while (due := min(judge.due, chain.next_close())) <= at:
@@ -57,16 +57,15 @@ def advance(
         now = heard = max(now, at)
         stop = index + 1 if judge.unsettled else next_waking
         if index == next_waking:
-            judge.wake((type(events[index]),))
-            next_waking = next(waking, count)
+            judge.wake(woken)
+            next_waking, woken = next(waking, (count, []))
             stop = index + 1
         index, derived = memory.take(events, index, stop, now, min(judge.due, beyond))
         if judge.unsettled:
             judge.hear()
         judge.heed()
         for event in derived:
-            if not _of_others(event, memory):
-                judge.wake((type(event),))
+            judge.wake(judge.heeding(event))
             followed(event)
         now = heard = max(now, min(events[index - 1][0], upto))
     while (due := min(judge.due, chain.next_close())) <= upto:
@@ -75,23 +74,16 @@ def advance(
     judge.now = max(now, upto)
 
 
-def _waking(memory: Memory, judge: Judge, events: Sequence[Event]) -> Iterator[int]:
-    """The places of the events some rule listens to. A level that is said to be what it was lately is no news."""
+def _waking(memory: Memory, judge: Judge, events: Sequence[Event]) -> Iterator[tuple[int, list[Rule]]]:
+    """The places of the events some rule is to be asked for, and which."""
     wakes = judge.wakes
-    last = memory.ring(PeerCount).last
+    last: dict[type, Event | None] = {}
     for index, kind in enumerate(map(type, events)):
-        if kind not in wakes:
-            continue
-        if kind is PeerCount:
-            before, last = last, events[index]
-            if before is not None and before[1:] == last[1:] and last[0] - before[0] < SAME_LEVEL:
-                continue
-        yield index
-
-
-def _of_others(event: Event, memory: Memory) -> bool:
-    """The window of somebody else changes no verdict: a rule that listens is about ours."""
-    return type(event) is WindowClosed and event.producer not in memory.subject.producers
+        if kind in wakes:
+            before = last[kind] if kind in last else memory.ring(kind).last
+            event = last[kind] = events[index]
+            if rules := judge.heeding(event, before):
+                yield index, rules
 
 
 def _step(
@@ -99,7 +91,6 @@ def _step(
 ) -> Iterator[Judged]:
     """What time alone brings: windows that are over, then verdicts that no longer hold."""
     for event in memory.close_windows(now):
-        if not _of_others(event, memory):
-            judge.wake((WindowClosed,))
+        judge.wake(judge.heeding(event))
         followed(event)
     yield from judge.ask(now, max(MOMENT, quiet * QUIET_SHARE) if quiet > QUIET else MOMENT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from keeper.core.event import Event
 from keeper.core.memory import Memory, View
 from keeper.core.verdict import State, Verdict, unknown
 from keeper.rules.rule import Rule
@@ -51,16 +52,22 @@ class Judge:
             }
         self.wakes = frozenset(kind for rule in rules for kind in rule.wakes)
         self._until = dict.fromkeys(self.judged, now)
-        self._listeners = {kind: [rule.name for rule in rules if kind in rule.wakes] for kind in self.wakes}
+        self._listeners = {kind: [rule for rule in rules if kind in rule.wakes] for kind in self.wakes}
+        self._heed_ours = [rule.name for rule in rules if rule.heeds_ours]
         self._turns = memory.turns
+        self._our_turns = memory.chain.our_turns
         self.unsettled: dict[str, float] = {}
         """Verdicts that only something heard can change, with the time from which they want to be asked then."""
 
-    def wake(self, kinds: Iterable[type]) -> None:
-        """An event of these kinds arrived: ask the rules that listen to them at the next `ask`."""
-        for kind in kinds:
-            for name in self._listeners.get(kind, ()):
-                self._until[name] = self.due = 0.0
+    def heeding(self, event: Event, before: Event | None = None) -> list[Rule]:
+        """The rules that are to be asked because of this event; `before` is the last one of its kind."""
+        subject = self.memory.subject
+        return [rule for rule in self._listeners.get(type(event), ()) if rule.heeds(event, before, subject)]
+
+    def wake(self, rules: Iterable[Rule]) -> None:
+        """Ask these at the next `ask`."""
+        for rule in rules:
+            self._until[rule.name] = self.due = 0.0
 
     def wake_all(self) -> None:
         self._until = dict.fromkeys(self._until, 0.0)
@@ -78,6 +85,10 @@ class Judge:
         if self.memory.turns != self._turns:
             self._turns = self.memory.turns
             self.wake_all()
+        elif self.memory.chain.our_turns != self._our_turns:
+            self._our_turns = self.memory.chain.our_turns
+            for name in self._heed_ours:
+                self._until[name] = self.due = 0.0
 
     def ask(self, now: float, pause: float = MOMENT) -> list[Judged]:
         """Ask every rule whose verdict no longer holds; return those whose state or reason is new.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.core import event
-from keeper.core.memory import View
+from keeper.core import event as events
+from keeper.core.event import Event
+from keeper.core.memory import Subject, View
 from keeper.core.options import duration
 from keeper.core.slots import WINDOW_SECONDS, round_seconds
 from keeper.core.verdict import Verdict, failing, ok
@@ -43,19 +44,28 @@ class NotProducing(Rule):
     """
 
     name = "not_producing"
-    wakes = (event.NotProducing, event.PausedAnswer)
+    after = ("http_down",)  # a node that wakes up in the middle of its turn refuses slots it signed on a stale branch
+    wakes = (events.NotProducing, events.PausedAnswer)
 
     window: float = duration("150s", "how long nodeos' word counts; at least a round and four windows", minimum=6)
 
     def remembers(self) -> float:
         return self.window
 
+    def heeds(self, event: Event, before: Event | None, subject: Subject) -> bool:
+        """That it is paused is repeated at every slot, and a fault in role A only."""
+        if not isinstance(event, events.NotProducing):
+            return True
+        said_before = before.reason if isinstance(before, events.NotProducing) else ""
+        paused = event.reason == "explicitly_paused" and subject.role != "A"
+        return event.reason != "not_my_turn" and not (paused and said_before == event.reason)
+
     def judge(self, view: View) -> Verdict:
         said = self._said(view)
         if said is not None:
             details = "" if said.reason in PLAIN else f' ("{quoted(said.text)}")'
             reason = f"this node did not sign at {clock(said.at)}: {EXPLAINED[said.reason]}{details}"
-            return failing(reason, view.now - said.at, until=view.now + FRESH)
+            return failing(reason, view.now - said.at, until=view.now + FRESH, happened=said.at)
         answer = _answer(view)
         if answer is not None and answer.paused and view.subject.role == "A":
             reason = "this node is paused although its role is A; resume it with /v1/producer/resume"
@@ -68,11 +78,11 @@ class NotProducing(Rule):
             return look
         return ok("nodeos gives no reason not to produce", until=look.lasts)
 
-    def _said(self, view: View) -> event.NotProducing | None:
+    def _said(self, view: View) -> events.NotProducing | None:
         """The newest word that counts."""
         producers = view.chain.schedule.producers
         window = max(self.window, round_seconds(producers) + 4 * WINDOW_SECONDS) if producers else self.window
-        said = next((e for e in view.newest_first(event.NotProducing) if e.reason != "not_my_turn"), None)
+        said = next((e for e in view.newest_first(events.NotProducing) if e.reason != "not_my_turn"), None)
         if said is None or said.at <= view.now - window or said.at <= _signed_at(view):
             return None
         if said.reason == "explicitly_paused" and (view.subject.role != "A" or said.at <= _resumed_at(view)):
@@ -80,8 +90,8 @@ class NotProducing(Rule):
         return said
 
 
-def _answer(view: View) -> event.PausedAnswer | None:
-    answer = view.last(event.PausedAnswer)
+def _answer(view: View) -> events.PausedAnswer | None:
+    answer = view.last(events.PausedAnswer)
     return answer if answer is not None and view.now < answer.at + PAUSED_LASTS else None
 
 
@@ -91,7 +101,7 @@ def _signed_at(view: View) -> float:
 
 def _resumed_at(view: View) -> float:
     """When it was last known not to be paused."""
-    resumed = view.last(event.ProducerResumed)
+    resumed = view.last(events.ProducerResumed)
     answer = _answer(view)
     return max(
         resumed.at if resumed is not None else float("-inf"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.core.event import WindowClosed
-from keeper.core.memory import View
+from keeper.core.event import Event, WindowClosed
+from keeper.core.memory import Subject, View
 from keeper.core.options import count
 from keeper.core.slots import SLOTS_PER_WINDOW, WINDOW_SECONDS
 from keeper.core.verdict import Verdict, failing, ok, unknown
@@ -25,6 +25,9 @@ class OwnMissed(Rule):
     wakes = (WindowClosed,)
 
     missed: int = count("1", "so many missing blocks of a window are a failure", minimum=1, maximum=12)
+
+    def heeds(self, event: Event, before: Event | None, subject: Subject) -> bool:
+        return not isinstance(event, WindowClosed) or event.producer in subject.producers
 
     def judge(self, view: View) -> Verdict:
         ours = view.subject.producers

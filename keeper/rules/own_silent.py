@@ -23,6 +23,7 @@ class OwnSilent(Rule):
     """
 
     name = "own_silent"
+    heeds_ours = True
     after = ("head_stalled", "few_producers", "blocks_silent")
 
     window_a: float = duration("260s", "how long role A may sign nothing: two rounds of 21", minimum=12)
@@ -43,8 +44,7 @@ class OwnSilent(Rule):
             return ok(f"{whose(ours)} is not in the schedule of {len(schedule)}", until=look.lasts)
         verdicts = [self._judge(view, look, producer) for producer in sorted(judged)]
         worst = min(verdicts, key=lambda verdict: ("failing", "unknown", "ok").index(verdict.state.value))
-        quiet = min(verdict.until if verdict.quiet is None else verdict.quiet for verdict in verdicts)
-        return worst._replace(until=min(verdict.until for verdict in verdicts), quiet=quiet)
+        return worst._replace(until=min(verdict.until for verdict in verdicts))
 
     def _judge(self, view: View, look: Look, producer: str) -> Verdict:
         window = self._window(view)
@@ -58,16 +58,16 @@ class OwnSilent(Rule):
             return ok(f"the last block {signed} is of {clock(last.slot_time)}", look.seen - last.slot_time, until)
         if last is None and not view.chain.schedule.producers:
             reason = f"no block of {producer} has been seen, and the schedule is not known"
-            return unknown(reason, view.now + FRESH, quiet=look.lasts)
+            return unknown(reason, until=look.lasts)
         if proved < window:
             reason = f"no block {signed} in the {span(max(proved, 0.0))} that can be looked back"
             enough = max(max(since, look.flat_from) + window, view.now + SOON)
-            return unknown(reason, view.now + FRESH, quiet=min(enough, look.lasts))
+            return unknown(reason, until=min(enough, look.lasts))
         ago = f"for {span(proved)}" if last is None else f"since {clock(last.slot_time)}, for {span(proved)}"
         whom = f"this node has signed no block for {producer}"
         if not _counts_own(view):
             whom = f"{producer} has signed no block"
-        return failing(f"{whom} {ago}", proved, view.now + FRESH, quiet=look.lasts)
+        return failing(f"{whom} {ago}", proved, until=look.lasts)
 
     def _window(self, view: View) -> float:
         windows = {"A": self.window_a, "B": self.window_b, "C": self.window_c, "F": self.window_f}

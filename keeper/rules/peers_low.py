@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.core.event import PeerCount
-from keeper.core.memory import View
+from keeper.core.event import Event, PeerCount
+from keeper.core.memory import Subject, View
 from keeper.core.options import count
 from keeper.core.verdict import Verdict, failing, ok, unknown
 from keeper.rules.phrases import counted
@@ -24,6 +24,10 @@ class PeersLow(Rule):
 
     severity: str = routed_as("warning")
     min: int = count("5", "how many peers there must be", minimum=1)
+
+    def heeds(self, event: Event, before: Event | None, subject: Subject) -> bool:
+        """A number that was said lately is no news."""
+        return before is None or event[1:] != before[1:] or event.at - before.at >= COUNT_LASTS / 3
 
     def judge(self, view: View) -> Verdict:
         if not view.subject.sources & {"log", "api"}:

@@ -6,7 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from keeper.core.memory import View
+from keeper.core.event import Event
+from keeper.core.memory import Subject, View
 from keeper.core.options import choice, duration, flag, names
 from keeper.core.verdict import Verdict
 
@@ -29,13 +30,14 @@ class Rule:
 
     `name` is the rule's name in the configuration, metrics and alerts; `kinds` the kinds of subject it judges; `after`
     the rules whose failure explains this one, so that one cause raises one alert; `wakes` the events after which a
-    verdict may change before its `until`.
+    verdict may change before its `until`, and `heeds_ours` whether it may too when a producer of ours signs again.
     """
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]] = ("node",)
     after: ClassVar[tuple[str, ...]] = ()
     wakes: ClassVar[tuple[type, ...]] = ()
+    heeds_ours: ClassVar[bool] = False
 
     enabled: bool = flag("yes", "no switches the rule off")
     severity: str = routed_as("critical")
@@ -49,6 +51,11 @@ class Rule:
         keeper remembers no events over its own restart: for so long after it, that nothing is known proves nothing.
         """
         return 0.0
+
+    def heeds(self, event: Event, before: Event | None, subject: Subject) -> bool:
+        """Whether an event of the kinds it wakes for can change its answer about this subject; `before` is the last one
+        of that kind."""
+        return True
 
     def holds(self, view: View) -> float:
         """Until when an OK given before is known to hold now, where that costs less than to judge anew; else 0.0."""

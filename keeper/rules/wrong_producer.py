@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.core.event import BlockProduced
-from keeper.core.memory import View
+from keeper.core.event import BlockProduced, Event
+from keeper.core.memory import Subject, View
 from keeper.core.options import duration
 from keeper.core.verdict import Verdict, failing, ok, unknown
 from keeper.rules.looks import FRESH, Look, log_look
@@ -24,6 +24,9 @@ class WrongProducer(Rule):
 
     def remembers(self) -> float:
         return self.window
+
+    def heeds(self, event: Event, before: Event | None, subject: Subject) -> bool:
+        return not isinstance(event, BlockProduced) or event.producer not in subject.producers
 
     def judge(self, view: View) -> Verdict:
         ours = view.subject.producers

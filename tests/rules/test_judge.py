@@ -94,9 +94,9 @@ def test_an_event_wakes_the_rules_that_listen_to_it() -> None:
     listening, deaf = Scripted(), Other()
     asking = judge(listening, deaf)
     asking.ask(T0)
-    asking.wake((PeerCount,))
+    asking.wake(asking.heeding(PeerCount(T0, 1, 1)))
     assert asking.ask(T0 + 1) == []
-    asking.wake((ForkSwitched,))
+    asking.wake(asking.heeding(ForkSwitched(T0, 1, 2, "x")))
     asking.ask(T0 + 2)
     assert (listening.asked, deaf.asked) == ([0, 2], [0])
     assert asking.wakes == frozenset({ForkSwitched})
