@@ -12,7 +12,7 @@ from keeper.rules.own_silent import OwnSilent
 from keeper.rules.peers_low import COUNT_LASTS, PeersLow
 from keeper.rules.rule import Rule
 from keeper.rules.wrong_producer import WrongProducer
-from tests.rules.build import T0, Scene, blocks, received
+from tests.rules.build import T0, Scene, blocks
 
 ACTIVE = Subject("n", "node", "A", frozenset("a"), frozenset({"log"}))
 STANDBY = Subject("n", "node", "B", frozenset("a"), frozenset({"log"}))
