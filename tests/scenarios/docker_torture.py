@@ -208,7 +208,7 @@ class Torture:
                 self.engine.client.kill(self.current)
                 self.engine.ended(self.current)
             self._note(self.current)
-            last = max((key for key in self.printed[self.current] if key[1] == b"o"), key=self._nth, default=None)
+            last = next((key for key in reversed(self.printed[self.current]) if key[1] == b"o"), None)
             if last is not None:
                 eventually(lambda: self._seen(last), f"the last line {last}", 40, 0.2)
             self.wait.wait(2.5)  # for lines that must not come, and losses that must be told
@@ -303,9 +303,6 @@ class Torture:
         text = self.engine.client.logs(container, stdout=True, stderr=False)
         text += b"" if self.tty else self.engine.client.logs(container, stdout=False, stderr=True)
         self.printed[container] = dict(keys(text))
-
-    def _nth(self, key: Key) -> tuple[int, int]:
-        return list(self.printed[self.current]).index(key), key[2]
 
     def _seen(self, key: Key) -> bool:
         prefix = b"%s %s %d " % key
