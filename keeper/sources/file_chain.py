@@ -8,7 +8,7 @@ from typing import NamedTuple
 from keeper.errors import SourceError
 from keeper.sources.file_identity import Place
 from keeper.sources.file_trail import Trail
-from keeper.sources.log_family import LogFamily, LogName
+from keeper.sources.log_family import LogFamily, LogName, last_growing
 from keeper.sources.log_file import LogFile, cannot_read, open_log
 from keeper.sources.plain_log import PlainLog
 
@@ -49,7 +49,7 @@ def newer(members: list[LogName], log: LogFile | None, trail: Trail, now: float,
         each
         for index, (each, start) in enumerate(zip(unread, starts, strict=True))
         if not any(start.is_copy_of(original) for original in originals[index + 1 :])
-        and (not start.empty or each.file is members[-1])
+        and (not start.empty or each.file is last_growing(members))
     ]
 
 
@@ -67,7 +67,7 @@ def trouble(family: LogFamily, max_line: int) -> str:
     if family.base is None:
         if not any(Path(directory).is_dir() for directory in family.directories()):
             return f"the directory of {family.pattern} does not exist; create it or mend the path in the configuration"
-        return f"no file matches {family.pattern}; keeper reads the first that appears from its first line"
+        return f"no file but archives matches {family.pattern}; keeper reads the first that appears from its first line"
     path = Path(family.base)
     try:
         open_log(family.base, max_line).close()

@@ -34,6 +34,7 @@ class Following:
 
     log: LogFile
     grown_at: float
+    told: bool = True  # a position in this file was handed out, or need not be
     scan_at: float = 0.0
     overtaken_since: float | None = None  # the next file has data
     absent_since: float | None = None  # no file has the log's name

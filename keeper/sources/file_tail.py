@@ -118,14 +118,15 @@ class FileTail:
             return
         try:
             log = open_log(file.path, settings.max_line)
+            if isinstance(log, PlainLog):
+                log.start_at_end(settings.lookback)
         except (OSError, SourceError) as error:
             self._telling.down(cannot_read(file.path, error))
             return
-        if isinstance(log, PlainLog):
-            log.start_at_end(settings.lookback)
-        self._walk = self._new_walk(None)
-        self._walk.trail.begin([each for each in members if each.ids != log.ids], settings.max_line)
-        self._walk.start(log)
+        walk = self._new_walk(None)
+        walk.trail.begin([each for each in members if each.ids != log.ids], settings.max_line)
+        self._walk = walk
+        walk.start(log)
 
     def _new_walk(self, position: Position | None) -> Walk:
         return Walk(self._family, position, self._telling, self._now, self._settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,16 +55,15 @@ class Trail:
 
     def begin(self, files: list[LogName], max_line: int) -> None:
         """At the very first start: all these are old. The newest are remembered as finished, as they are."""
-        for file in files[:-PLACES_KEPT]:
+        for file in files[:-REMEMBERED]:
             self.raise_floor(file.mtime_ns)
-        for file in files[-PLACES_KEPT:]:
+        for file in files[-REMEMBERED:]:
             try:
                 log = open_log(file.path, max_line)
+                with closing(log):
+                    self.add(log.place_at_end(), None, 0.0)
             except (OSError, SourceError):
                 self.raise_floor(file.mtime_ns)
-                continue
-            self.add(log.place_at_end(), None, 0.0)
-            log.close()
 
     def take(self, place: Place) -> Place:
         """Forget that a file is finished, because it is read on."""
@@ -131,19 +131,22 @@ class Trail:
             log = open_log(file.path, max_line)
         except (OSError, SourceError):
             return None
-        if log.ids != file.ids:
-            log.close()
+        keep = False
+        try:
+            if log.ids != file.ids:
+                return None
+            if isinstance(log, PlainLog) and at_once(log.resume(place)) is Match.HERE:
+                keep = log.size > place.offset
+                if keep:
+                    entry.log, entry.grown_at = log, now
+                    self._hold_few()
+                return True
+            return not isinstance(log, PlainLog) and _begins_like(log, place) and log.total() <= place.offset
+        except OSError:
             return None
-        if isinstance(log, PlainLog) and at_once(log.resume(place)) is Match.HERE:
-            if log.size > place.offset:
-                entry.log, entry.grown_at = log, now
-                self._hold_few()
-            else:
+        finally:
+            if not keep:
                 log.close()
-            return True
-        same = not isinstance(log, PlainLog) and _begins_like(log, place) and log.total() <= place.offset
-        log.close()
-        return same
 
     def _seen_content(self, file: LogName, max_line: int) -> Seen | None:
         if not any(entry.place.head_size for entry in self._entries):

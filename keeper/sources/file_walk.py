@@ -55,14 +55,20 @@ class Walk:
         return self._following.log if self._following is not None else None
 
     def step(self, now: float) -> None:
+        """Look once. Trouble with a disk becomes SourceDown, and the same place is looked for again later."""
         self.behind = False
-        self._read_late_lines(now)
-        if self._following is not None:
-            self._follow(self._following, now)
-        elif self._seek is not None:
-            self._search(self._seek, now)
-        else:
-            self._go_on(now)
+        try:
+            self._read_late_lines(now)
+            if self._following is not None:
+                self._follow(self._following, now)
+            elif self._seek is not None:
+                self._search(self._seek, now)
+            else:
+                self._go_on(now)
+        except OSError as error:
+            self._telling.down(cannot_read(self._family.pattern, error))
+            if self._following is not None:
+                self._seek_from(self._following.log, None, now, self._settings.absence)
 
     def close(self) -> None:
         if self._following is not None:
@@ -72,8 +78,9 @@ class Walk:
         self.trail.close_all()
 
     def start(self, log: LogFile) -> None:
-        """Begin with this file, wherever it stands, and say so with its first lines or without."""
-        self._follow(self._begin(log), self._now(), at_start=True)
+        """Begin with this file, wherever it stands, and tell the position with its first lines or without any."""
+        self._begin(log).told = False
+        self.step(self._now())
 
     def _begin(self, log: LogFile) -> Following:
         now = self._now()
@@ -84,7 +91,7 @@ class Walk:
         self.behind = True
         return self._following
 
-    def _follow(self, following: Following, now: float, at_start: bool = False) -> None:
+    def _follow(self, following: Following, now: float) -> None:
         log = following.log
         offset = log.reading.offset
         if isinstance(log, PlainLog) and log.woke_up():
@@ -93,15 +100,11 @@ class Walk:
             self._following = None
             self._go_on(now)
             return
-        try:
-            look = log.look(self._settings.max_read)
-        except OSError as error:
-            self._telling.down(cannot_read(log.path, error))
-            self._seek_from(log, None, now, self._settings.absence)
-            return
+        look = log.look(self._settings.max_read)
         if log.reading.offset != offset:
             following.grown_at = now
-        if look.lines or at_start:
+        if look.lines or not following.told:
+            following.told = True
             self._telling.lines(look.lines, log, self.position())
         if look.what is What.MORE:
             self.behind = True
@@ -131,7 +134,7 @@ class Walk:
                 absent = True
         if now < following.scan_at:
             return
-        following.scan_at = now + (settings.poll_interval if self._family.base is None else SCAN_PAUSE)
+        following.scan_at = now + settings.poll_interval
         members = self._family.members()
         if members is None:
             return

@@ -51,6 +51,7 @@ class LogFamily:
         self._directory, self._name = os.path.split(pattern)
         self._globbed = re.compile(translate(self._name))
         self._stem, self._extension = os.path.splitext(self._name)
+        self._last: list[LogName] | None = None  # the listing before
         self._related = self._stem if self.base else _MAGIC.split(self._name)[0]
 
     def directories(self) -> list[str]:
@@ -62,19 +63,16 @@ class LogFamily:
 
     def members(self) -> list[LogName] | None:
         """The files of the log, oldest first; None if the directory does not hold still long enough to tell."""
-        seen = self._list()
         for _ in range(LISTINGS):
-            again = self._list()
-            if same_files(again, seen):
-                return in_order(again)
-            seen = again
+            before, self._last = self._last, self._list()
+            if same_files(self._last, before):
+                return in_order(self._last)
         return None
 
     def newest(self, members: list[LogName]) -> LogName | None:
         """The file that is written to, None if it is not there."""
-        if not members or (self.base is not None and members[-1].number != -1):
-            return None
-        return members[-1]
+        newest = last_growing(members)
+        return None if self.base is not None and newest is not None and newest.number != -1 else newest
 
     def relatives(self, extra: str) -> list[LogName]:
         """All regular files in the log's directories and in that of the path `extra`, whatever their names are."""
@@ -127,6 +125,11 @@ class LogFamily:
                 if found is not None and (found.ids not in members or number == -1):
                     members[found.ids] = found
         return list(members.values())
+
+
+def last_growing(members: list[LogName]) -> LogName | None:
+    """The newest file that is no archive, unless the log itself is one."""
+    return next((f for f in reversed(members) if f.number == -1 or not f.path.endswith(".gz")), None)
 
 
 def same_files(some: list[LogName], others: list[LogName] | None) -> bool:

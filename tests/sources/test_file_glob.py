@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -83,11 +84,26 @@ def test_old_files_compressed_later(dated: Dated) -> None:
     assert tail.lost() == []
 
 
+def test_empty_archives(dated: Dated) -> None:
+    """An archive of an empty file, made at any time, does not lead away from the file that is written to."""
+    dated.log.write(5)
+    tail = Tail(pattern(dated))
+    tail.lines()
+    for day in ("01", "02"):
+        empty = dated.directory / f"nodeos-2026-11-{day}.log"
+        empty.touch()
+        compress(empty)
+        assert tail.lines() == []
+        wanted = dated.log.write(1)
+        assert tail.lines() == wanted
+        assert json.loads(tail.position or "")["at"]["path"] == str(dated.log.path)
+
+
 def test_nothing_there_yet(dated: Dated) -> None:
     """A glob without a file is down with a reason, and the first file is read from its first line."""
     tail = Tail(pattern(dated))
     tail.wait()
-    assert "no file matches" in tail.downs()[0]
+    assert "no file but archives matches" in tail.downs()[0]
     wanted = dated.log.write()
     assert tail.lines() == wanted
     assert tail.up()

@@ -140,6 +140,14 @@ def test_not_a_regular_file(log: Log) -> None:
     assert tail.up()
 
 
+def test_disk_error() -> None:
+    """A file whose reading fails is down with the system's reason, and the source lives on."""
+    path = f"/proc/{os.getpid()}/mem"  # a regular file that cannot be read at its start
+    tail = Tail(path)
+    tail.wait()
+    assert tail.downs() == [f"{path} cannot be read: Input/output error"]
+
+
 def test_log_becomes_a_directory(log: Log) -> None:
     """A log that is replaced by something that is no file is down after a while."""
     log.write()
