@@ -11,6 +11,9 @@ from keeper.formats.local_time import naive_text
 from keeper.formats.statistic_agent import Broken, records
 
 GAP = 60_000  # milliseconds without a line between two files: a busy agent writes every second
+SET_BACK = 7_200_000  # milliseconds: the most that clocks are set back, twice an hour
+SURE_ID = 1_000  # ids from here on follow each other by chance only once in a thousand times
+LOST = 3  # ids that may be missing between two logs that follow each other: sends of which hardly a letter was written
 _LOOKED_AT = 100  # answers without a send at the beginning of a log
 _STEP = 1_000  # milliseconds that times may go back without anything having happened
 
@@ -56,22 +59,28 @@ class Overlap:
 def in_order(scans: Sequence[FileScan]) -> list[FileScan]:
     """Put logs into the order they were written. Each must have a first time.
 
-    Times decide. Where they overlap, because the clock was set back, packet ids do: an agent counts, so the log whose
-    first packet follows the last packet of another follows that log.
+    Chains of logs that follow each other stand at the time of their first. What follows what is told by packet ids, for
+    an agent counts; so a clock that was set back does not mix up the logs before and after.
     """
     by_time = sorted(scans, key=lambda scan: (scan.first or 0, scan.last or 0, bool(scan.tail), scan.path))
+    following = _following(by_time)
+    forward = all((before.first or 0) >= (after.last or 0) for after, before in pairwise(by_time))
+    if forward and all(two > one for one, two in following.items()):
+        return by_time
+    led = set(following.values())
     ordered: list[FileScan] = []
-    together: list[FileScan] = []
-    latest = 0
-    for scan in by_time:
-        start, end = sorted((scan.first or 0, scan.last or 0))
-        same = start == end == latest and together and together[-1].first == start  # both within one millisecond
-        if together and start >= latest and not same:
-            ordered += _by_ids(together)
-            together = []
-        latest = max(latest, end)
-        together.append(scan)
-    return ordered + _by_ids(together)
+    silent = []  # they say nothing of their order but their time
+    for start, scan in enumerate(by_time):
+        link = None if start in led else start
+        if link is not None and link not in following and scan.first_id is None and not scan.strays:
+            silent.append(scan)
+            continue
+        while link is not None:
+            ordered.append(by_time[link])
+            link = following.get(link)
+    for scan in silent:
+        ordered.insert(_where(ordered, scan), scan)
+    return ordered
 
 
 def gaps(ordered: Sequence[FileScan]) -> list[Gap]:
@@ -109,60 +118,86 @@ def _missing(after: FileScan, before: FileScan) -> tuple[int, int] | None:
     return after.last_id + 1, before.first_id - 1
 
 
-def _by_ids(scans: list[FileScan]) -> list[FileScan]:
-    """Order logs whose times overlap: chains of logs that follow each other, each chain at the time of its first."""
-    if len(scans) == 1:
-        return scans
-    following = _following(scans)
-    led = {id(scan) for scan in following.values()}
-    ordered = []
-    for scan in scans:
-        if id(scan) in led:
-            continue
-        link: FileScan | None = scan
-        while link is not None:
-            ordered.append(link)
-            link = following.pop(id(link), None)
-    # What is left leads to itself in a circle, which times alone can break.
-    return ordered + [scan for scan in scans if not any(scan is known for known in ordered)]
-
-
-def _following(scans: list[FileScan]) -> dict[int, FileScan]:
-    """For each log (by `id`) the one that follows it. The closest pairs in ids, then in time, are joined first."""
+def _following(scans: Sequence[FileScan]) -> dict[int, int]:
+    """For each log the one that follows it, both by index. The closest pairs in ids, then in time, are joined first."""
     pairs = []
-    for one, after in enumerate(scans):
-        for two, before in enumerate(scans):
-            distance = _distance(after, before)
-            if one != two and distance is not None:
-                pairs.append((distance, abs((before.first or 0) - (after.last or 0)), one, two))
-    following: dict[int, FileScan] = {}
+    for one, two in _candidates(scans):
+        after, before = scans[one], scans[two]
+        distance = _distance(after, before)
+        forward = (before.first or 0) - (after.last or 0)
+        if forward < 0 and not (_overlap(after, before) or _sure(before)):
+            continue  # times that make sense are believed
+        if distance is not None and -SET_BACK <= forward <= GAP:
+            pairs.append((distance, abs(forward), one, two))
+    following: dict[int, int] = {}
     led: set[int] = set()
     for _, _, one, two in sorted(pairs):
-        if id(scans[one]) not in following and two not in led and not _leads(following, scans[two], scans[one]):
-            following[id(scans[one])] = scans[two]
+        if one not in following and two not in led and not _leads(following, two, one):
+            following[one] = two
             led.add(two)
     return following
 
 
-def _leads(following: dict[int, FileScan], start: FileScan, goal: FileScan) -> bool:
-    link: FileScan | None = start
-    while link is not None:
-        if link is goal:
-            return True
-        link = following.get(id(link))
-    return False
+def _sure(before: FileScan) -> bool:
+    """Whether the ids at the beginning of a log are so large that another agent, or another day, hardly has them."""
+    ids = [stray.id for stray in before.strays[:1]] + ([] if before.first_id is None else [before.first_id])
+    return all(number >= SURE_ID for number in ids)
+
+
+def _overlap(one: FileScan, other: FileScan) -> bool:
+    """Whether their times, each from first to last whatever comes first, have more than an end in common."""
+    first, second = (sorted((scan.first or 0, scan.last or 0)) for scan in (one, other))
+    return first[0] < second[1] and second[0] < first[1]
+
+
+def _where(ordered: Sequence[FileScan], silent: FileScan) -> int:
+    """Where a log fits in by its time: best between two that leave room, else before the first that begins later."""
+    first, last = silent.first or 0, silent.last or 0
+    for index, (after, before) in enumerate(pairwise(ordered), 1):
+        if (after.last or 0) <= first and last <= (before.first or 0):
+            return index
+    if ordered and (ordered[-1].last or 0) <= first:
+        return len(ordered)
+    return next((index for index, scan in enumerate(ordered) if (scan.first or 0) >= last), len(ordered))
+
+
+def _candidates(scans: Sequence[FileScan]) -> set[tuple[int, int]]:
+    """Pairs of logs of which the second may follow the first."""
+    by_first_id: dict[int, list[int]] = {}
+    by_stray: dict[int, list[int]] = {}
+    headless = [index for index, scan in enumerate(scans) if scan.head is not None]
+    for index, scan in enumerate(scans):
+        if scan.first_id is not None:
+            by_first_id.setdefault(scan.first_id, []).append(index)
+        for stray in scan.strays[:_LOOKED_AT]:
+            by_stray.setdefault(stray.id, []).append(index)
+    found: set[tuple[int, int]] = set()
+    for index, scan in enumerate(scans):
+        last = scan.last_id
+        nexts = [] if last is None else range(last + 1, last + 2 + LOST)
+        found.update((index, other) for number in nexts for other in by_first_id.get(number, ()))
+        found.update((index, other) for number in by_stray.keys() & scan.open.keys() for other in by_stray[number])
+        if scan.tail:
+            found.update((index, other) for other in headless)
+    return {(one, two) for one, two in found if one != two}
+
+
+def _leads(following: dict[int, int], start: int, goal: int) -> bool:
+    link: int | None = start
+    while link is not None and link != goal:
+        link = following.get(link)
+    return link is not None
 
 
 def _distance(after: FileScan, before: FileScan) -> int | None:
-    """How many ids lie between the end of one log and the beginning of another; None if they cannot follow."""
-    if any(stray.id in after.open for stray in before.strays[:_LOOKED_AT]) or _share_a_line(after, before):
-        return 0
+    """How far one log is from following another: ids that lie between them; None if nothing says that it follows."""
+    linked = any(stray.id in after.open for stray in before.strays[:_LOOKED_AT]) or _share_a_line(after, before)
     if after.last_id is None or before.first_id is None:
-        return 1 if after.tail and before.head is not None else None
-    if before.first_id <= after.last_id:
-        return None
-    distance = before.first_id - after.last_id - 1
-    return distance if distance <= after.broken + before.broken else None
+        return 0 if linked else 1 if after.tail and before.head is not None else None
+    between = before.first_id - after.last_id - 1
+    if between < 0:
+        return 0 if linked else None
+    return between if linked or between <= LOST else None
 
 
 def _share_a_line(after: FileScan, before: FileScan) -> bool:
