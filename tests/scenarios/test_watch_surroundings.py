@@ -283,7 +283,9 @@ def test_reloads_in_the_middle_of_a_busy_log_lose_and_double_nothing(tmp_path: P
     def settings(turn: int) -> str:
         webhook = f"[webhook:inbox]\nurl = {inbox.url}\ntimeout = {5 + turn % 2}s\n"
         lookback = f"lookback = {turn % 2}KiB\n"
-        return webhook + AGENT.format(log=log).replace("pattern.refused", f"{lookback}pattern.refused")
+        # A log that comes into sight is not judged for two seconds: a match must count for longer than these reloads.
+        agent = AGENT.format(log=log).replace("window = 1s", "window = 15s")
+        return webhook + agent.replace("pattern.refused", f"{lookback}pattern.refused")
 
     with Inbox() as inbox, KeeperProcess(tmp_path / "keeper", "k", settings(0)) as keeper:
         eventually(lambda: keeper.metric("keeper_source_up", subject="agent") == 1, "the log")
