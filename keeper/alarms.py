@@ -134,7 +134,7 @@ class Alarms:
         soonest = float("inf")
         for name, judged in self._verdicts.items():
             alert, policy = self.alerts[name], self._policies[name]
-            if judged.state is not State.FAILING and rests(alert, now):  # most do, most of the time
+            if name not in self._proved_from and rests(alert, judged, now):
                 if name in self._explainable:
                     self._cause(name, judged, now)
                 soonest = min(soonest, due(alert, now, policy))

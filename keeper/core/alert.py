@@ -101,9 +101,13 @@ def due(alert: Alert, now: float, policy: Policy) -> float:
     return max(now, alert.counts_from + (policy.for_ if alert.phase is Phase.PENDING else policy.recover))
 
 
-def rests(alert: Alert, now: float) -> bool:
-    """Whether `step` changes nothing at `now` unless the verdict is FAILING."""
-    return alert.phase is Phase.INACTIVE or (alert.phase is Phase.RESOLVED and now < alert.since + RESOLVED_FOR)
+def rests(alert: Alert, verdict: Verdict, now: float) -> bool:
+    """Whether `step` changes nothing at `now`, whatever cause or silence there is: for most, most of the time."""
+    if verdict.state is not State.FAILING:
+        return alert.phase is Phase.INACTIVE or (alert.phase is Phase.RESOLVED and now < alert.since + RESOLVED_FOR)
+    counts = alert.counts_from is not None or alert.blind_since is not None
+    told = alert.reason == verdict.reason and alert.number == verdict.number
+    return alert.phase is Phase.FIRING and told and not counts
 
 
 def blind(alert: Alert, since: float, why: str) -> Alert:
