@@ -156,6 +156,9 @@ class Torture:
         self.engine.client.start(self.current)
 
     def engine_kill(self) -> None:
+        """What a container prints while the engine is dead never gets into the log."""
+        if self.mode == "rotating":
+            return  # where a gap must be told, only the engine's deletions may make one
         self.engine.kill()
         self._pause(0.5)
         self.engine.start()
@@ -193,9 +196,11 @@ class Torture:
             "reader_kill": 8,
             "reader_hang": 2,
         }
-        self._create()
+        # The reader first: of a log that was there before its very first start it promises nothing.
         self.reader.start()
         try:
+            eventually(lambda: self.database.execute("SELECT 1 FROM told").fetchone(), "the reader to look", 20)
+            self._create()
             eventually(lambda: self._count() > 0, "the first line", 20)
             step = 0.4
             for _ in range(round(seconds / step)):
@@ -216,7 +221,7 @@ class Torture:
         finally:
             with contextlib.suppress(AssertionError):
                 self.reader.kill()
-            self.engine.remove(self.current)
+            self.engine.remove(NAME)
 
     def running(self) -> bool:
         return bool(self.engine.client.inspect_container(self.current)["State"]["Running"])
@@ -225,9 +230,7 @@ class Torture:
         """Empty if all is well, else what is wrong."""
         wrong: list[str] = []
         seen: dict[Key, int] = {}
-        series: dict[
-            tuple[bytes, bytes], list[tuple[int, str, int]]
-        ] = {}  # run and kind: number, container, told before
+        series: dict[tuple[bytes, bytes], list[tuple[int, str, int]]] = {}  # of each: number, container, told before
         for line, container, told in self.database.execute("SELECT line, container, told FROM lines ORDER BY number"):
             for key, content in keys(line + b"\n"):
                 if key in seen:
@@ -247,7 +250,7 @@ class Torture:
                 wrong.append(f"out of order: {run}")
             # What the engine deleted is not in `printed`: a gap shows it, and a loss must be told after its beginning.
             before = (0, found[0][1], 0)
-            for number, container, told in sorted(found):
+            for number, container, told in sorted(found) if self.mode == "rotating" else []:
                 if number != before[0] + 1 and not any(container in place and at > before[2] for place, _, at in lost):
                     wrong.append(f"nobody said that lines {before[0] + 1} to {number - 1} of {run} are gone")
                 before = number, container, told
