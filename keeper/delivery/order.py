@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from keeper.delivery.scan import FileScan
 from keeper.formats.local_time import naive_text
@@ -62,7 +63,7 @@ def in_order(scans: Sequence[FileScan]) -> list[FileScan]:
     Chains of logs that follow each other stand at the time of their first. What follows what is told by packet ids, for
     an agent counts; so a clock that was set back does not mix up the logs before and after.
     """
-    by_time = sorted(scans, key=lambda scan: (scan.first or 0, scan.last or 0, bool(scan.tail), scan.path))
+    by_time = sorted(scans, key=_time_of)
     following = _following(by_time)
     forward = all((before.first or 0) >= (after.last or 0) for after, before in pairwise(by_time))
     if forward and all(two > one for one, two in following.items()):
@@ -116,6 +117,12 @@ def _missing(after: FileScan, before: FileScan) -> tuple[int, int] | None:
     if after.last_id is None or before.first_id is None or before.first_id <= after.last_id + 1:
         return None
     return after.last_id + 1, before.first_id - 1
+
+
+def _time_of(scan: FileScan) -> tuple[int, int, bool, float, str]:
+    """What logs are sorted by. Within one millisecond: a torn end comes last, and smaller ids first."""
+    number = inf if scan.first_id is None else scan.first_id
+    return scan.first or 0, scan.last or 0, bool(scan.tail), number, scan.path
 
 
 def _following(scans: Sequence[FileScan]) -> dict[int, int]:
