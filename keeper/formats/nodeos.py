@@ -54,6 +54,7 @@ class NodeosFormat:
         self._unrecognized = unrecognized
         self._minutes = Memo(minute)
         self._skim = Skim(self._minutes)
+        self._readers = Memo(_reader_of)
         self._hours = HourClock()
         self._held: Held | None = None
         self._detail: list[str] = []
@@ -118,18 +119,28 @@ class NodeosFormat:
         if pieces[0]:
             self._lines(pieces[0], reading)
         rest = iter(pieces[1:])
+        minutes, readers = self._minutes, self._readers
+        chatter = 0
         for hour_ms, level, day, second, message, first, other, gap in zip(*[rest] * width, strict=True):
-            reader = reader_of(first, other or b"")
+            reader = readers[first, other]
             if reader is not None or level in ERROR_LEVELS:
-                at = self._minutes[day] + float(second) if day else self._date(int(hour_ms), message, reading)
+                at = minutes[day] + float(second) if day else self._date(int(hour_ms), message, reading)
                 self._message(at, level or b"", message, reader, reading)
-            else:
-                self._chatter(message, reading)
+            else:  # what `_chatter` does of a line that opens no console block
+                chatter += 1
+                if self._held is not None:
+                    self._close(reading)
                 if day:
-                    self._alive(self._minutes[day] + float(second), reading)
-            self._mid_line = False
+                    self._alive(minutes[day] + float(second), reading)
             if gap:
+                self._going_on = 0
+                self._mid_line = False
                 self._lines(gap, reading)
+        if len(pieces) > 1 and not gap:
+            self._going_on = 0
+            self._mid_line = False
+        reading.lines += chatter
+        reading.recognized += chatter
         return None
 
     def _lines(self, text: bytes, reading: _Reading) -> None:
@@ -248,6 +259,10 @@ class NodeosFormat:
                 reading.events.append(finish(held, tuple(self._detail)))
                 self._detail.clear()
             self._held = None
+
+
+def _reader_of(words: tuple[bytes, bytes | None]) -> Reader | None:
+    return reader_of(words[0], words[1] or b"")
 
 
 class _Reading:

@@ -25,7 +25,8 @@ BLOCK_BYTES = 1 << 16
 RUN = b"\0"
 
 _BLOCK = re.compile(
-    rb"\ninfo  (.{16}):([0-5]\d\.\d{3})([^]]{1,512})\] (?:(Received)|Produced) block ([0-9a-f]{8,16})\.\.\. #(\d{1,15})"
+    rb"\ninfo  (.{16}):([0-5]\d\.\d{3})([^]]{1,512}+)\] "
+    rb"(?:(Received)|Produced) block ([0-9a-f]{8,16})\.\.\. #(\d{1,15})"
     rb"(?: \d{1,15})? @ (.{16}):(.{6}) (?:signed by|singer:) ([\w.-]{1,64}) \[trxs: (\d{1,15}), lib: (\d{1,15}),"
     rb"(?(4)[^\n]* latency: (-?\d{1,15}) ms\]$|[^\n]*)",
     re.MULTILINE,
