@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from keeper.build import node_subject, pipeline
 from keeper.core.alert import Transition
+from keeper.core.batch import Parsed
 from keeper.core.event import Event
 from keeper.core.format import Format
 from keeper.core.memory import Subject
@@ -46,7 +47,10 @@ class Replay:
 
     def feed(self, data: bytes, seen: float) -> Iterator[Moment]:
         """Read one chunk; `seen` dates lines whose clock has no date (the file's modification time)."""
-        parsed = self._form.parse(data, seen)
+        yield from self.take(self._form.parse(data, seen))
+
+    def take(self, parsed: Parsed) -> Iterator[Moment]:
+        """Take what somebody else has read."""
         self.lines += parsed.lines
         self.recognized += parsed.recognized
         yield from self._take(parsed.events)

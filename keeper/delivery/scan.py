@@ -20,7 +20,17 @@ from keeper.core.lines import LineSplitter
 from keeper.delivery.packet import MAX_LINE
 from keeper.delivery.reading import Reading
 from keeper.formats.local_time import FOLD
-from keeper.formats.statistic_agent import Answered, Broken, Sent, added, begins_dated, first_time, last_time, records
+from keeper.formats.statistic_agent import (
+    Answered,
+    Broken,
+    Sent,
+    added,
+    began_as,
+    begins_dated,
+    first_time,
+    last_time,
+    records,
+)
 from keeper.runtime.ahead import ahead
 
 WINDOW = 8 << 20  # bytes of log kept: answers come within a minute, and most within milliseconds
@@ -235,7 +245,7 @@ class Scanner:
                 self._answer(record)
             elif isinstance(record, Sent) and ended:
                 self._send(record, sends)
-            else:
+            elif isinstance(record, Broken) or began_as(data) == "send":  # else it is what a user wrote
                 self._break(record)
         self._base = base + len(data)
         self._chunks.append(_Chunk(data, base, sends))

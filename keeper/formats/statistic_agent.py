@@ -146,6 +146,12 @@ def begins_dated(data: bytes) -> bool:
     return _PREFIXED.match(data) is not None
 
 
+def began_as(line: bytes) -> Literal["send", "answer"] | None:
+    """What a line began as, whole or not."""
+    beginning = _PREFIXED.match(line)
+    return next((what for text, what in _WHAT if beginning and line.startswith(text, beginning.end())), None)
+
+
 def last_time(data: bytes) -> int | None:
     """The local time of the last line that has one."""
     end = len(data)
@@ -318,7 +324,7 @@ def _careful(data: bytes, start: int, end: int) -> list[Record]:
         if whole or looked > MOST_LOOKED:
             break
         if record is None and at == 0:  # further right it may be what a user wrote
-            what = next((what for text, what in _WHAT if line.startswith(text, beginning.end())), None)
+            what = began_as(line)
             broken = what and Broken(_time(beginning), start, what)
     return found if broken is None else [broken, *found]
 

@@ -48,9 +48,10 @@ def rotated(agent: Agent, chance: random.Random, folder: Path, *, in_lines: bool
     pieces = [log[start:end] for start, end in zip(cuts, [*cuts[1:], len(log)], strict=True)]
     whole = [pieces[0]]
     for piece in pieces[1:]:
-        # With a clock that is set, only ids tell the order: each log has some.
+        # With a clock that is set, only ids tell the order: each log has some. Otherwise each has a time of its own.
         needed = SENT if agent.steps else DATED
-        if needed.search(piece) and needed.search(whole[-1]):
+        here, before = needed.search(piece), needed.search(whole[-1])
+        if here and before and here[0][:25] != before[0][:25]:
             whole.append(piece)
         else:
             whole[-1] += piece
