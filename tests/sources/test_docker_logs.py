@@ -453,7 +453,10 @@ def test_damaged_log(engine: DockerEngine, name: str, damage: bytes) -> None:
     assert len(following.lines) > 7
     assert 1 <= told <= 2
     assert len(following.lost) == told
-    assert all("damaged" in lost.reason for lost in following.lost)
+    reasons = [lost.reason for lost in following.lost]
+    assert "damaged" in reasons[0]
+    # Where the stream left lines out and showed later ones, a reading behind the damage cannot tell which they are.
+    assert [why for why in reasons if "damaged" not in why and "dated before" not in why] == []
 
 
 def test_log_truncated_by_hand(engine: DockerEngine, name: str) -> None:
