@@ -162,13 +162,50 @@ class PacketSent(NamedTuple):
 
 class PacketAnswered(NamedTuple):
     """The answer to a packet. `code` is None where the agent logged no response; `took` in seconds, None where it
-    is not said."""
+    is not said. `why` is the error the agent logged with a code that is not 200, at most 200 characters."""
 
     at: float
     id: int
     key: str
     code: int | None
     took: float | None
+    why: str = ""
+
+
+class PacketUnanswered(NamedTuple):
+    """A packet sent at `sent` had no answer in the log by `at`: nobody knows whether the server has it."""
+
+    at: float
+    id: int
+    key: str
+    events: int
+    sent: float
+
+
+class BacklogChanged(NamedTuple):
+    """What of an agent has not arrived by now. `due` packets wait to be sent again, `held` for a person; `refused` are
+    those the server will never take. `events` and `oldest`, when the first was sent, are of the due and the held; None
+    when there are none. `why` is one sentence: why nothing is being sent again now; empty while it is."""
+
+    at: float
+    due: int
+    held: int
+    refused: int
+    events: int
+    oldest: float | None
+    why: str
+
+
+class PacketResent(NamedTuple):
+    """keeper sent a packet again and `result` is what came of it, a word of `delivery.outcome.Result`; `took` seconds."""
+
+    at: float
+    id: int
+    key: str
+    events: int
+    result: str
+    code: int
+    took: float
 
 
 class WindowClosed(NamedTuple):
@@ -290,6 +327,9 @@ Event: TypeAlias = (
     | PatternMatched
     | PacketSent
     | PacketAnswered
+    | PacketUnanswered
+    | PacketResent
+    | BacklogChanged
     | WindowClosed
     | LinesSeen
     | LoopLate

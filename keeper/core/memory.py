@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from keeper.core.chain import Chain
 from keeper.core.event import (
     AnswerFailed,
+    BacklogChanged,
     BlockProduced,
     BlockReceived,
     BlocksMissed,
@@ -19,6 +20,8 @@ from keeper.core.event import (
     InfoAnswer,
     LinesSeen,
     LoopLate,
+    PacketResent,
+    PacketUnanswered,
     PausedAnswer,
     PeerCount,
     ReferenceAnswer,
@@ -48,11 +51,14 @@ WEIGHTS: dict[type, int] = {
 NOT_LOGGED = frozenset(
     {
         AnswerFailed,
+        BacklogChanged,
         BlocksMissed,
         ClockJumped,
         EndpointAnswer,
         InfoAnswer,
         LoopLate,
+        PacketResent,
+        PacketUnanswered,
         PausedAnswer,
         PeerCount,
         ReferenceAnswer,
@@ -78,7 +84,7 @@ ANY_ANSWER = Expected()
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is watched. `kind` is `node`, `log`, `endpoint` or `keeper`; `sources` names what can see it;
+    """Who is watched. `kind` is `node`, `log`, `endpoint`, `agent` or `keeper`; `sources` names what can see it;
     `expected` is for endpoints."""
 
     name: str

@@ -28,7 +28,10 @@ SHAPES = (
     "[2015-01-23 15:47:58,123 INFO] onSendThriftHttpResponse: key='TYPE', packet_id=862, response=HTTPResponse(...)",
 )
 
+MOST_SAID = 200  # characters of an error
 MOST_LOOKED = 64 << 20  # bytes gone through in search of a record that begins inside one line
+
+ACCEPTED = 200
 
 _SEND = b"] sendThrift LIST: key"
 _ANSWER = b"] onSendThriftHttpResponse: key="
@@ -45,8 +48,10 @@ _ANSWERED = re.compile(
 )
 _TOKEN = re.compile(
     rb"'(?:[^'\\\n]++|\\[^\n])*+'|\"(?:[^\"\\\n]++|\\[^\n])*+\"|<[^<>'\"\n]*>|([(\[{])|([)\]}])|(['\"\n])"
-    rb"|(?<=[,(]) ?(code(?==(\d{1,4})[,)])|request_time(?==(\d{1,9}(?:\.\d{1,30}+)?(?:e-\d\d)?)[,)]))="
+    rb"|(?<=[,(]) ?(code(?==(\d{1,4})[,)])|request_time(?==(\d{1,9}(?:\.\d{1,30}+)?(?:e-\d\d)?)[,)])|error(?==))="
 )
+# What Tornado prints of an error: HTTPError('HTTP 599: Timeout',), HTTPTimeoutError("Timeout while connecting")
+_ERROR = re.compile(rb"[A-Za-z_.]{1,64}\((?:u?'([^'\n]{1,400})'|u?\"([^\"\n]{1,400})\")")
 _WHAT: tuple[tuple[bytes, Literal["send", "answer"]], ...] = (
     (b"sendThrift LIST: key", "send"),
     (b"onSendThriftHttpResponse: key=", "answer"),
@@ -169,6 +174,15 @@ def took(data: bytes, start: int) -> float | None:
     return next((float(field[6]) for field in _fields(data, start) if field[4] == b"request_time"), None)
 
 
+def error(data: bytes, start: int) -> str:
+    """What an answer says went wrong; empty where it does not. `start` as in Answered."""
+    for field in _fields(data, start):
+        if field[4] == b"error" and (said := _ERROR.match(data, field.end())):
+            text = (said[1] or said[2]).decode("utf-8", "replace")
+            return "".join(c if c.isprintable() else " " for c in text)[:MOST_SAID]
+    return ""
+
+
 class StatisticAgentFormat:
     """The format as the daemon follows it. `zone` None is the host's; times inside the hour that comes twice when
     clocks are set back are told apart by the order of the lines."""
@@ -189,7 +203,8 @@ class StatisticAgentFormat:
             elif isinstance(record, Answered):
                 key = record.key.decode("utf-8", "surrogateescape")
                 at = self._clock.seconds(record.at)
-                events.append(PacketAnswered(at, record.id, key, record.code, took(data, record.start)))
+                why = error(data, record.start) if record.code != ACCEPTED else ""
+                events.append(PacketAnswered(at, record.id, key, record.code, took(data, record.start), why))
         return Parsed(events, lines, len(events), lines - len(events))
 
     def flush(self, seen: float) -> list[Event]:
