@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from keeper.alarms import Alarms, Silenced
 from keeper.core.alert import Alert
 from keeper.core.format import Format
 from keeper.core.memory import Bounds, Expected, Memory, Subject
+from keeper.delivery.arrears import Arrears, Terms
+from keeper.delivery.delivery import Delivery
+from keeper.delivery.parcel import Parcel
+from keeper.delivery.plan import may_repeat
+from keeper.delivery.recovery import Recovery, RecoveryTerms
 from keeper.formats.nodeos import NodeosFormat
 from keeper.formats.patterns import PatternFormat
+from keeper.formats.statistic_agent import StatisticAgentFormat
 from keeper.pipeline import Pipeline
 from keeper.rules.judge import Judge
 from keeper.rules.rule import Rule
-from keeper.settings import NodeSettings, Settings
+from keeper.settings import AgentSettings, NodeSettings, Settings
 
 KEEPER = "keeper"  # the subject that is keeper itself
 
@@ -31,6 +37,7 @@ def subjects(settings: Settings) -> list[Subject]:
         )
         for endpoint in settings.endpoints
     ]
+    found += [Subject(agent.name, "agent", sources=frozenset({"log"})) for agent in settings.agents if agent.log]
     found.append(Subject(KEEPER, "keeper", role=settings.keeper.role))
     return found
 
@@ -55,6 +62,7 @@ def forms(settings: Settings) -> dict[str, Format]:
     """The format of each subject's log, by its name."""
     made: dict[str, Format] = {node.name: NodeosFormat() for node in settings.nodes if node.log}
     made.update({log.name: PatternFormat(log.patterns) for log in settings.logs})
+    made.update({agent.name: StatisticAgentFormat() for agent in settings.agents if agent.log})
     return made
 
 
@@ -75,9 +83,10 @@ def pipeline(
     silenced: Silenced,
     now: float,
     kept: Pipeline | None = None,
+    delivery: Delivery | None = None,
 ) -> Pipeline:
     """One subject's pipeline. `alerts` are those known so far, by (rule, subject); `kept` is the pipeline of the same
-    subject before a reload, whose memory and verdicts go on."""
+    subject before a reload, whose memory and verdicts go on; `delivery` is an agent's."""
     grace = next((n.window_grace for n in settings.nodes if n.name == subject.name), 1.0)
     rules = rules_for(subject, settings.rules)
     left = {rule.name: alerts.get((rule.name, subject.name)) for rule in rules}
@@ -86,9 +95,34 @@ def pipeline(
         kept.memory.subject = subject
         kept.memory.chain.grace = grace
         judge = Judge(kept.memory, rules, now, kept.judge)
-        return Pipeline(kept.memory, judge, Alarms(rules, own, silenced, kept.alarms), form, kept)
+        return Pipeline(kept.memory, judge, Alarms(rules, own, silenced, kept.alarms), form, kept, delivery)
     bounds = Bounds(settings.keeper.ring_events, settings.keeper.ring_bytes)
     memory = Memory(subject, bounds, grace, now)
     alarms = Alarms(rules, own, silenced)
     alarms.woken(now)
-    return Pipeline(memory, Judge(memory, rules, now), alarms, form)
+    return Pipeline(memory, Judge(memory, rules, now), alarms, form, delivery=delivery)
+
+
+def delivery_of(agent: AgentSettings, kept: Delivery | None, parcels: Callable[[str], Sequence[Parcel]]) -> Delivery:
+    """An agent's delivery: the one there was, on the new terms, or one that begins with what is stored."""
+    terms = Terms(
+        skip=frozenset(agent.skip),
+        repeat=may_repeat(agent),
+        answer_within=agent.answer_within,
+        packets=agent.keep_packets,
+        size=agent.keep_bytes,
+        tries=agent.attempts,
+    )
+    recovery = RecoveryTerms(
+        automatic=agent.automatic,
+        packets=agent.recovered_packets,
+        seconds=agent.recovered_for,
+        budget=agent.budget,
+        slow=agent.slow,
+        rest=agent.rest,
+    )
+    if kept is None:
+        return Delivery(Arrears(agent.name, terms, parcels(agent.name)), Recovery(recovery))
+    kept.arrears.replan(terms)
+    kept.recovery.terms = recovery
+    return kept

@@ -220,6 +220,7 @@ class _Reading:
         known: dict[str, str] = {}
         watched = [("node", n.name) for n in settings.nodes]
         watched += [("log", n.name) for n in settings.logs] + [("endpoint", n.name) for n in settings.endpoints]
+        watched += [("agent", n.name) for n in settings.agents if n.log]
         for kind, name in watched:
             line = self.line_of(kind, name)
             if name == "keeper":

@@ -14,18 +14,20 @@ from types import FrameType
 from prometheus_client import CollectorRegistry
 
 from keeper import __version__
-from keeper.build import forms, pipeline, subjects
+from keeper.build import delivery_of, forms, pipeline, subjects
 from keeper.config import load
 from keeper.core.alert import Alert, retire, wake
 from keeper.core.event import StateFailed
 from keeper.core.notice import Owed, Receipt
 from keeper.core.silence import Silence, silencing
+from keeper.delivery.parcel import Change
 from keeper.errors import ConfigError
 from keeper.metrics import Metrics
 from keeper.pipeline import Pipeline
 from keeper.runtime.announce import Announcer
 from keeper.runtime.checkpoint import keep_short
 from keeper.runtime.clock import Clock, iso
+from keeper.runtime.courier import Courier
 from keeper.runtime.inbox import Inbox, Poster
 from keeper.runtime.loop import HEARTBEAT, Limits, Loop, Turned
 from keeper.runtime.measure import Measure
@@ -36,7 +38,7 @@ from keeper.runtime.store import FILE, Entry, Store
 from keeper.runtime.systemd import ServiceManager
 from keeper.runtime.watch import Thread
 from keeper.settings import Settings
-from keeper.sources import Wanted, sources_of_endpoint, sources_of_log, sources_of_node
+from keeper.sources import Wanted, sources_of_agent, sources_of_endpoint, sources_of_log, sources_of_node
 
 log = logging.getLogger("keeper")
 
@@ -44,6 +46,7 @@ AlertKey = tuple[str, str]  # rule and subject
 
 SAVE_EVERY = 1.0  # seconds until positions are stored when no alert is
 STOP_WITHIN = 3.0  # seconds the threads get to end; 5 are promised, and the loop may have slept for one of them
+RUN_ENDS_WITHIN = 1.0  # seconds a reload waits for a run of an agent whose settings changed
 HEALTHY_WITHIN = 5.0  # seconds without a turn of the loop before /-/healthy says so
 
 
@@ -76,6 +79,7 @@ class Daemon:
             self.random,
         )
         self.sources: dict[tuple[str, str, str], tuple[Thread, Poster]] = {}
+        self.couriers: dict[str, Courier] = {}
         self.stopping = False
         self.failed: str | None = None
         self._silences: tuple[Silence, ...] = ()
@@ -127,17 +131,23 @@ class Daemon:
 
         for thread, _ in self.sources.values():
             thread.stop()
+        for courier in self.couriers.values():
+            courier.close()
         self.announcer.stop()
         self.inbox.close()
         self.server.close()
         self.checkpoints.stop()
         for thread, _ in self.sources.values():
             thread.join(left())
+        for courier in self.couriers.values():
+            courier.join(left() / 2)
         self.announcer.join(left)
+        for call in self.inbox.take(0.0)[0]:  # what a run told last
+            call()
         end = Entry(
             self.clock.now(), "stop", "keeper", f"keeper stopped{f': {self.failed} failed' if self.failed else ''}"
         )
-        self.store.commit(self._positions, [], [], self.announcer.delivered(), [end])
+        self.store.commit(self._positions, [], [], self.announcer.delivered(), [end], self._changed_parcels())
         self.store.close()
         log.info("keeper=%s state=stopped", self.name)
 
@@ -193,13 +203,20 @@ class Daemon:
         }
         before = {(rule, name): a for name, p in self.loop.pipelines.items() for rule, a in p.alarms.alerts.items()}
         made = forms(settings)
+        agents = {agent.name: agent for agent in settings.agents}
+        self._store_parcels()
         pipelines: list[Pipeline] = []
         for subject in subjects(settings):
             old = self.loop.pipelines.get(subject.name)
             kept = old if old is not None and old.memory.subject.sees_as(subject) else None
             form = kept.form if kept and subject.kind == "node" else made.get(subject.name)
-            pipelines.append(pipeline(subject, settings, form, {**stored, **before}, self.silenced, now, kept))
+            delivery = None
+            if subject.kind == "agent":
+                delivery = delivery_of(agents[subject.name], kept.delivery if kept else None, self.store.parcels)
+            alerts = {**stored, **before}
+            pipelines.append(pipeline(subject, settings, form, alerts, self.silenced, now, kept, delivery))
         self._retire({**stored, **before}, before.keys(), pipelines, now)
+        self._run_couriers(settings)
         self.loop.adopt(pipelines)
         self._run_sources(settings)
 
@@ -244,10 +261,31 @@ class Daemon:
                 self.sources[key] = (thread, poster)
                 thread.start()
 
+    def _run_couriers(self, settings: Settings) -> None:
+        """A courier for each agent whose log is followed. One whose settings changed ends its run first."""
+        watched = {agent.name: agent for agent in settings.agents if agent.log}
+        for name in [name for name, courier in self.couriers.items() if watched.get(name) != courier.settings]:
+            courier = self.couriers.pop(name)
+            courier.close()
+            courier.join(RUN_ENDS_WITHIN)
+        for name, agent in watched.items():
+            if name not in self.couriers:
+                self.couriers[name] = Courier(
+                    agent,
+                    settings.keeper.state_dir,
+                    self.store.path,
+                    self.clock.now,
+                    self.inbox.call,
+                    self.loop.touch,
+                    self.loop.journal,
+                    self._on_failed,
+                )
+
     def _wanted(self, settings: Settings, positions: Mapping[str, str]) -> list[Wanted]:
         now = self.clock.now
         wanted = [one for node in settings.nodes for one in sources_of_node(node, positions, now, self.random)]
         wanted += [one for other in settings.logs for one in sources_of_log(other, positions, now)]
+        wanted += [one for agent in settings.agents for one in sources_of_agent(agent, positions, now)]
         wanted += [one for endpoint in settings.endpoints for one in sources_of_endpoint(endpoint, now)]
         return wanted
 
@@ -264,8 +302,12 @@ class Daemon:
         self.publisher.journal.extend(turned.entries)
         owed = self.announcer.owed(turned.transitions, self.loop.pipelines)
         delivered = self.announcer.delivered()
-        if turned.transitions or delivered or turned.entries or now - self._saved_at >= SAVE_EVERY:
+        saved = bool(turned.transitions or delivered or turned.entries) or now - self._saved_at >= SAVE_EVERY
+        if saved:
             self._save(turned, owed, delivered, now)
+        for name, courier in self.couriers.items():
+            unstored = None if self.store.failing_since is None else f"nothing can be stored: {self.store.last_error}"
+            courier.step(self.loop.pipelines[name], now, unstored, saved=saved)
         self.announcer.put(owed)
         if turned.transitions or now - self._levels_at >= HEARTBEAT:
             self._levels_at = now
@@ -276,13 +318,22 @@ class Daemon:
 
     def _save(self, turned: Turned, owed: list[Owed], delivered: list[Receipt], now: float) -> None:
         alerts = [alert for pipeline in self.loop.pipelines.values() for alert in pipeline.alarms.changed()]
-        well = self.store.commit(self._positions, alerts, owed, delivered, turned.entries)
+        parcels = self._changed_parcels()
+        well = self.store.commit(self._positions, alerts, owed, delivered, turned.entries, parcels)
         self._positions = {}
         self._saved_at = now
         self.metrics.state_writable.set(well)
         if not well:
             failed = StateFailed(now, self.store.last_error)
             self.inbox.call(lambda: self.loop.tell(failed))
+
+    def _changed_parcels(self) -> list[Change]:
+        return [c for p in self.loop.pipelines.values() if p.delivery is not None for c in p.delivery.changes()]
+
+    def _store_parcels(self) -> None:
+        """What is in no pipeline any more after a reload must not be forgotten with it, nor its position be behind."""
+        self.store.commit(self._positions, [], [], [], [], self._changed_parcels())
+        self._positions = {}
 
     def _look_at_silences(self) -> None:
         active = self._silences_in_force()

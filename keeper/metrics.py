@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.process_collector import ProcessCollector
 
 LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
+ANSWER_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
 PUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -70,6 +71,46 @@ class Metrics:
         )
         self.api_seconds = Histogram(
             "keeper_api_answer_seconds", "How long get_info took.", ["node"], buckets=PUSH_BUCKETS, registry=r
+        )
+        # -- statistics agents
+        agent = ["agent"]
+        self.packets_sent = Counter("keeper_packets_sent", "Packets the agent sent.", agent, registry=r)
+        self.packets_delivered = Counter(
+            "keeper_packets_delivered", "Packets of the agent that the server accepted at once.", agent, registry=r
+        )
+        self.packets_failed = Counter(
+            "keeper_packets_failed",
+            "Packets that were not accepted at once, by what the agent heard.",
+            ["agent", "outcome"],
+            registry=r,
+        )
+        self.packet_seconds = Histogram(
+            "keeper_packet_answer_seconds", "How long accepted answers took.", agent, buckets=ANSWER_BUCKETS, registry=r
+        )
+        self.packets_unpairable = Counter(
+            "keeper_packets_unpairable", "Sends without an id, and answers to no known send.", agent, registry=r
+        )
+        self.packets_skipped = Counter(
+            "keeper_packets_skipped", "Packets of types that are not sent again.", agent, registry=r
+        )
+        self.packets_forgotten = Counter(
+            "keeper_packets_forgotten", "Undelivered packets that fell out; collect finds them.", agent, registry=r
+        )
+        self.undelivered = Gauge(
+            "keeper_packets_undelivered", "Packets that have not arrived.", ["agent", "stand"], registry=r
+        )
+        self.oldest_undelivered = Gauge(
+            "keeper_oldest_undelivered_timestamp_seconds",
+            "When the oldest due or held packet was sent; 0 without one.",
+            agent,
+            registry=r,
+        )
+        self.resend_active = Gauge("keeper_resend_active", "1 while packets are being sent again.", agent, registry=r)
+        self.resend_packets = Counter(
+            "keeper_resend_packets", "Packets sent again, by what came of it.", ["agent", "result"], registry=r
+        )
+        self.resend_events = Counter(
+            "keeper_resend_delivered_events", "Events in packets sent again and accepted.", agent, registry=r
         )
         # -- verdicts and alerts
         self.rule_state = Gauge(

@@ -9,6 +9,7 @@ from typing import Any
 REFRESH_SECONDS = 3
 STRIP_SECONDS = 1800
 STRIP_WIDTH = 240
+ANSWERS_HEIGHT = 36
 
 _STYLE = """
 :root { color-scheme: light dark; --ok:#2e9e5b; --failing:#d43f3a; --unknown:#8a8f98; --line:#8885; --dim:#888; }
@@ -74,7 +75,8 @@ def _subject(subject: dict[str, Any], now: str) -> str:
     return (
         f"<h2>{escape(subject['kind'])} {escape(subject['name'])}{role} "
         f"<span class='pill {subject['state']}'>{subject['state']}</span>{ours}</h2>"
-        f"{_facts(subject['facts'])}<div>{sources}</div>{_windows(subject['windows'], subject['producers'])}"
+        f"{_facts(subject['facts'])}{_delivery(subject['delivery'])}<div>{sources}</div>"
+        f"{_windows(subject['windows'], subject['producers'])}"
         f"<table><tr><th>rule<th>state<th>since<th>reason<th>last 30 min</tr>{rows}</table>"
     )
 
@@ -96,6 +98,50 @@ def _facts(facts: dict[str, Any]) -> str:
         if value is not None
     ]
     return f"<div class=facts>{''.join(spans)}</div>" if spans else ""
+
+
+def _delivery(delivery: dict[str, Any] | None) -> str:
+    """An agent's backlog, why it is not being sent again, and the answers of the last hour as bars."""
+    if delivery is None:
+        return ""
+    shown = {
+        "open": delivery["open"],
+        "due": delivery["due"],
+        "held": delivery["held"],
+        "refused": delivery["refused"],
+        "events undelivered": delivery["events"],
+        "oldest": _seconds(delivery["oldest_age"], " ago"),
+    }
+    spans = "".join(
+        f"<span><span class=dim>{name}</span> <b>{escape(f'{value:,}' if isinstance(value, int) else str(value))}</b>"
+        "</span>"
+        for name, value in shown.items()
+        if value is not None
+    )
+    word = "being sent again" if delivery["resending"] else "not sent again: " + delivery["why_not"]
+    state = f"<span class=dim>{escape(word)}</span>" if delivery["due"] or delivery["held"] else ""
+    return f"<div class=facts>{spans}</div><div>{state}</div>{_answers(delivery['minutes'])}"
+
+
+def _answers(minutes: list[list[Any]]) -> str:
+    """A bar a minute: accepted below, not accepted on top, in the colours of the verdicts."""
+    most = max((accepted + failed for _, accepted, failed in minutes), default=0)
+    if not most:
+        return ""
+    bars = []
+    for place, (at, accepted, failed) in enumerate(minutes):
+        good, bad = ANSWERS_HEIGHT * accepted / most, ANSWERS_HEIGHT * failed / most
+        top = ANSWERS_HEIGHT - good
+        bars.append(
+            f"<g><title>{escape(at[11:16])}: {accepted} accepted, {failed} not</title>"
+            f"<rect x={place * 6} y={top:.1f} width=5 height={good:.1f} fill='var(--ok)'/>"
+            f"<rect x={place * 6} y={top - bad:.1f} width=5 height={bad:.1f} fill='var(--failing)'/></g>"
+        )
+    width = 6 * len(minutes)
+    return (
+        f"<svg class=answers width={width} height={ANSWERS_HEIGHT} role=img aria-label='answers in the last hour'>"
+        f"{''.join(bars)}</svg>"
+    )
 
 
 def _seconds(value: float | None, suffix: str = "") -> str | None:

@@ -16,6 +16,7 @@ from keeper.core.event import Event, LinesSeen
 from keeper.core.format import Format
 from keeper.core.memory import Memory
 from keeper.core.verdict import State
+from keeper.delivery.delivery import Delivery
 from keeper.rules.advance import advance
 from keeper.rules.judge import Judge, Judged
 
@@ -41,13 +42,20 @@ class Pipeline:
     """One subject: its memory, its rules' verdicts and its alerts, brought forward in time by whoever owns a clock."""
 
     def __init__(
-        self, memory: Memory, judge: Judge, alarms: Alarms, form: Format | None, former: Pipeline | None = None
+        self,
+        memory: Memory,
+        judge: Judge,
+        alarms: Alarms,
+        form: Format | None,
+        former: Pipeline | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
-        """`former` is the pipeline of the same memory this one takes the place of."""
+        """`former` is the pipeline of the same memory this one takes the place of; `delivery` an agent's."""
         self.memory = memory
         self.judge = judge
         self.alarms = alarms
         self.form = form
+        self.delivery = delivery
         self.strips: dict[str, deque[tuple[float, State]]] = {}
         self._first_chunk: bool = former is None or former._first_chunk
         for name, judged in judge.judged.items():
@@ -101,12 +109,16 @@ class Pipeline:
         if self._first_chunk and events:
             self._first_chunk = False
             self.memory.reaches_back(source, events[0].at)
+        if self.delivery is not None:
+            self.delivery.read(events, chunk.data)
         events.append(LinesSeen(chunk.seen, parsed.lines, parsed.recognized))
         taken = self.advance(events, now)
         return taken._replace(lines=parsed.lines, unrecognized=parsed.unrecognized)
 
     def advance(self, events: Sequence[Event], now: float) -> Taken:
         """Bring everything to `now`, the events in between at their own times."""
+        if self.delivery is not None:
+            events = [*events, *self.delivery.derive(self.memory.sights["log"].seen(now), now)]
         changes: list[Judged] = []
         transitions: list[Transition] = []
         followed: list[Event] = []

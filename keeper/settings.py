@@ -12,6 +12,7 @@ from keeper.core.options import (
     choice,
     count,
     duration,
+    factor,
     flag,
     names,
     number,
@@ -49,6 +50,10 @@ def read_dir(value: str) -> str:
     if not value.startswith("/"):
         raise ValueError(f"{value!r} is not an absolute path")
     return value
+
+
+def read_script(value: str) -> str:
+    return read_dir(value) if value else ""
 
 
 def read_ca_file(value: str) -> str:
@@ -177,6 +182,19 @@ class AgentSettings:
     event_pause: float = duration("50ms", "how long classic rests for each event of a packet")
     connect_timeout: float = duration("60s", "how long connecting may take", minimum=0.1)
     request_timeout: float = duration("300s", "how long sending a packet and its answer may take", minimum=0.1)
+    log: str = option("", lambda v: read_log(v) if v else "", "the agent's own log: file:/path, a glob, or docker:NAME")
+    lookback: int = size("0", "how much of the log is read at the very first start")
+    answer_within: float = duration("2m", "how long an answer may take before there is none", minimum=1)
+    keep_packets: int = count("100000", "undelivered packets kept; the oldest fall out", minimum=1)
+    keep_bytes: int = size("64MiB", "and what they may hold together", minimum=1 << 20)
+    automatic: bool = flag("yes", "send them again by itself when the server takes packets again")
+    recovered_packets: int = count("20", "so many live packets accepted in a row end an outage", minimum=1)
+    recovered_for: float = duration("30s", "and they were accepted for so long")
+    budget: int = count("20000", "the most packets sent again by itself in an hour", minimum=1)
+    slow: float = factor("2", "live answers that take so many times the usual stop it")
+    rest: float = duration("1m", "how long it rests after it was stopped; twice as long each further time", minimum=1)
+    script: str = option("", read_script, "a program that sends them instead of keeper; it gets their folder")
+    script_timeout: float = duration("1h", "how long that program may run", minimum=1)
     attempts: int = count("5", "how often one run sends a packet that is not accepted", minimum=1)
     give_up: float = duration("30m", "how long a run goes on when nothing is accepted", minimum=1)
     id_shift: int = count("100000000", "is added to the ids in the log of what was sent again", maximum=999_999_999)

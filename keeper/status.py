@@ -9,13 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keeper.core.alert import Alert, Phase
-from keeper.core.event import InfoAnswer, PausedAnswer, PeerCount, WindowClosed
+from keeper.core.event import InfoAnswer, PacketAnswered, PausedAnswer, PeerCount, WindowClosed
 from keeper.core.memory import Memory
 from keeper.core.slots import FULL_WINDOW
 from keeper.core.verdict import FOREVER, State
+from keeper.delivery.arrears import ACCEPTED
+from keeper.delivery.delivery import Delivery
+from keeper.delivery.parcel import Stand
 from keeper.rules.judge import Judged
 from keeper.runtime.clock import iso
 
+MINUTES_SHOWN = 60  # of an agent's answers
 WINDOWS_SHOWN = 42  # two rounds of a schedule of 21
 
 
@@ -25,8 +29,9 @@ def subject_status(
     alerts: Mapping[str, Alert],
     strips: Mapping[str, Sequence[tuple[float, State]]],
     now: float,
+    delivery: Delivery | None = None,
 ) -> dict[str, Any]:
-    """One subject: its facts, sources, windows and verdicts."""
+    """One subject: its facts, sources, windows and verdicts; an agent's delivery."""
     subject = memory.subject
     return {
         "name": subject.name,
@@ -44,6 +49,7 @@ def subject_status(
             }
             for source, sight in memory.sights.items()
         ],
+        "delivery": None if delivery is None else delivery_facts(memory, delivery, now),
         "windows": windows(memory) if subject.kind == "node" else [],
         "rules": [
             rule_status(judged[name], alerts.get(name), strips.get(name, ()))
@@ -96,6 +102,32 @@ def node_facts(memory: Memory, now: float) -> dict[str, Any]:
         "own_block": last_own.number if last_own else None,
         "own_block_time": iso(last_own.slot_time) if last_own else None,
         "own_block_age": round(now - last_own.slot_time, 1) if last_own else None,
+    }
+
+
+def delivery_facts(memory: Memory, delivery: Delivery, now: float) -> dict[str, Any]:
+    """What an agent sends and what of it has not arrived; a bar for each of the last minutes."""
+    arrears = delivery.arrears
+    stands = {stand.value: arrears.totals(stand).packets for stand in Stand}
+    oldest = arrears.oldest()
+    answered = memory.rings.get(PacketAnswered)
+    minutes: dict[int, list[int]] = {int(now // 60) - age: [0, 0] for age in reversed(range(MINUTES_SHOWN))}
+    for event in reversed(answered) if answered is not None else ():
+        minute = minutes.get(int(event.at // 60))
+        if minute is None:
+            break
+        minute[not (isinstance(event, PacketAnswered) and event.code == ACCEPTED)] += 1
+    return {
+        **stands,
+        "events": arrears.totals(Stand.DUE).events + arrears.totals(Stand.HELD).events,
+        "oldest": iso(oldest.at) if oldest else None,
+        "oldest_age": round(now - oldest.at, 1) if oldest else None,
+        "resending": delivery.running,
+        "why_not": delivery.why_not(now) or "",
+        "forgotten": arrears.forgotten,
+        "skipped": arrears.skipped,
+        "unpairable": arrears.unpaired + arrears.without_id,
+        "minutes": [[iso(minute * 60.0), *counts] for minute, counts in minutes.items()],
     }
 
 

@@ -19,18 +19,16 @@ from keeper.core.options import read_url, shown_url
 from keeper.delivery.account import Account
 from keeper.delivery.appended import Appended, Unchanged
 from keeper.delivery.exchange import Line
-from keeper.delivery.ledger import Ledger, home
-from keeper.delivery.pacing import Adaptive, Classic, Pacing
+from keeper.delivery.ledger import Ledger, agent_home, home, made
+from keeper.delivery.outfit import headers_of, limits_of, line_of, pacing_of, wire_of
 from keeper.delivery.packet import Packet, WrongLine, packets
-from keeper.delivery.plan import Item, Plan, may_repeat, plan, text_of
+from keeper.delivery.plan import Item, Plan, plan, text_of
 from keeper.delivery.rejects import FILE as REJECTED
 from keeper.delivery.rejects import Rejects
 from keeper.delivery.resend_log import ResendLog, open_log
-from keeper.delivery.sender import Limits, Sender, Told
+from keeper.delivery.sender import Sender, Told
 from keeper.delivery.summary import plan_lines, progress_line, summary_lines
 from keeper.delivery.wire import Wire, events_of
-from keeper.delivery.wire_json import JsonWire
-from keeper.delivery.wire_thrift import thrift_wire
 from keeper.errors import KeeperError
 from keeper.runtime.clock import Clock, iso
 from keeper.settings import AgentSettings, read_name
@@ -39,7 +37,8 @@ ALL, SOME, STOPPED = 0, 3, 4
 EPILOG = """\
 Work files: resend.ledger (what became of each packet), ids.ok (delivered ids, one a line; read, and only ever
 appended to) and resend.log stand beside the folder that `keeper collect` made, or in the folder of any other FILE, or
-where --work says; keep them as long as there are logs to collect from. collected-rejected (what cannot be sent, with
+where --work says; keep them as long as there are logs to collect from. Of an agent whose log the daemon follows they
+stand in the state directory, where the daemon writes them, too. collected-rejected (what cannot be sent, with
 reasons) stands with the packets. Ctrl-C and SIGTERM finish what is in flight; the next run goes on, after a kill -9
 too, and sends nothing again that was acknowledged.
 
@@ -75,7 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = chosen(args)
     wire = wire_of(settings)
-    work = args.work or home(args.what)
+    work = args.work or work_of(args, settings)
+    if not args.dry_run:
+        made(work)
     clock = Clock()
     ledger = Ledger.open(work, lambda: iso(clock.wall()), args.ids, Unchanged if args.dry_run else Appended)
     rejects = Rejects((args.what if args.what.is_dir() else args.what.parent) / REJECTED)
@@ -86,14 +87,22 @@ def run(args: argparse.Namespace) -> int:
         reject = (lambda packet, why: None) if args.dry_run else rejects.add
         shown = sys.stderr.isatty() and not args.json
         found = counted(packets(args.what)) if shown else packets(args.what)
-        made = plan(found, ledger, wire, settings, reject)
-        show_plan(made, settings, args)
+        planned = plan(found, ledger, wire, settings, reject)
+        show_plan(planned, settings, args)
         if args.dry_run:
-            return SOME if made.account.all_rejected or made.account.held else ALL
-        return send(made, settings, wire, ledger, rejects, work, clock, json_wanted=args.json)
+            return SOME if planned.account.all_rejected or planned.account.held else ALL
+        return send(planned, settings, wire, ledger, rejects, work, clock, json_wanted=args.json)
     finally:
         rejects.close()
         ledger.close()
+
+
+def work_of(args: argparse.Namespace, settings: AgentSettings) -> Path:
+    """Where the ledger is: with a daemon that follows this agent's log, the one it writes, too, so that neither sends
+    what the other has delivered."""
+    if args.config and settings.log:
+        return agent_home(load(args.config).keeper.state_dir, settings.name)
+    return home(args.what)
 
 
 def chosen(args: argparse.Namespace) -> AgentSettings:
@@ -123,20 +132,6 @@ def chosen(args: argparse.Namespace) -> AgentSettings:
     return settings
 
 
-def wire_of(settings: AgentSettings) -> Wire:
-    if settings.wire == "json":
-        return JsonWire(settings.methods, settings.defaults)
-    if not settings.idl:
-        raise KeeperError("Thrift needs the site's IDL: give --idl FILE, or idl in [agent:NAME]; or --wire json")
-    return thrift_wire(Path(settings.idl), settings.methods, settings.defaults)
-
-
-def pacing_of(settings: AgentSettings) -> Pacing:
-    if settings.pacing == "classic":
-        return Classic(most=min(4, settings.in_flight), pause=settings.event_pause)
-    return Adaptive(most=settings.in_flight)
-
-
 def send(
     made: Plan,
     settings: AgentSettings,
@@ -152,14 +147,7 @@ def send(
     began = clock.now()
 
     def connect() -> Line:
-        return Line(
-            settings.url,
-            wire,
-            clock.now,
-            connect_timeout=settings.connect_timeout,
-            request_timeout=settings.request_timeout,
-            ca_file=settings.ca_file,
-        )
+        return line_of(settings, wire, clock.now)
 
     connect().close()  # wrong certificates are said before the first packet is under way
     with open_log(work) as opened:
@@ -167,10 +155,10 @@ def send(
         sender = Sender(
             ledger=ledger,
             pacing=pacing_of(settings),
-            limits=Limits(settings.in_flight, settings.attempts, settings.give_up, may_repeat(settings)),
+            limits=limits_of(settings),
             now=clock.now,
             packed=lambda item: wire.encode(item.key, events_of(text_of(item))),
-            headers=lambda item: {"Idempotency-Key": f'"{settings.name}/{item.id}/{item.content}"'},
+            headers=lambda item: headers_of(settings, item),
             connect=connect,
             refused=lambda item, why: rejects.add(_again(item), why),
             sending=log.sending,

@@ -197,7 +197,7 @@ class BacklogChanged(NamedTuple):
 
 
 class PacketResent(NamedTuple):
-    """keeper sent a packet again and `result` is what came of it, a word of `delivery.outcome.Result`; `took` seconds."""
+    """keeper sent a packet again. `result` is what came of it, a word of `delivery.outcome.Result`; `took` seconds."""
 
     at: float
     id: int

@@ -146,6 +146,17 @@ def number(default: str | None, meaning: str) -> Any:
     return _option(default, read, meaning, None)
 
 
+def factor(default: str | None, meaning: str) -> Any:
+    """How many times as much: a decimal number above 1."""
+
+    def read(text: str) -> float:
+        if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) <= 1:
+            raise ValueError(f"{text!r} is not a number above 1, such as 2 or 1.5")
+        return float(text)
+
+    return _option(default, read, meaning, None)
+
+
 def flag(default: str | None, meaning: str) -> Any:
     return _option(default, read_flag, meaning, None)
 

@@ -223,6 +223,20 @@ def home(what: Path) -> Path:
     return folder.resolve().parent if made and not own else folder
 
 
+def agent_home(state_dir: str, agent: str) -> Path:
+    """The work folder of an agent the daemon watches."""
+    return Path(state_dir) / "agents" / agent
+
+
+def made(folder: Path) -> Path:
+    """The folder, there. Raises StateError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"{folder} cannot be made: {error.strerror}") from error
+    return folder
+
+
 def read_ids(lines: Iterable[bytes], name: str) -> Told:
     """A list as the old tools keep it: one id a line. Empty lines pass; any other is named with its number."""
     ids: dict[int, None] = {}

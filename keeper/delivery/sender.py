@@ -45,8 +45,7 @@ class Ended(NamedTuple):
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """`attempts` of one packet in one run; `give_up` seconds without any packet accepted; `repeat`: may a packet be
     sent again that the server may have taken?"""
 

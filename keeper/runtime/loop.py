@@ -115,6 +115,11 @@ class Loop:
         turned, self._turned = self._turned, Turned(now, {}, [], [])
         self._settle(turned)
 
+    def touch(self, subject: str) -> None:
+        """Bring a subject to now in this turn: something happened to it that no item tells."""
+        if subject in self._dues:
+            self._dues[subject] = 0.0
+
     def tell(self, event: Event) -> None:
         """Have keeper's own rules hear of something that happened to keeper itself."""
         if KEEPER in self.pipelines:

@@ -26,6 +26,7 @@ from keeper.core.verdict import State
 from keeper.metrics import Metrics
 from keeper.pipeline import Pipeline, Taken
 from keeper.rules.rule import SEVERITIES
+from keeper.runtime.measure_agent import MeasureAgent
 
 MAX_PRODUCERS = 256  # with series of their own, for each node; the chain allows 125 at a time
 OTHER = "other"
@@ -39,6 +40,7 @@ class Measure:
     def __init__(self, metrics: Metrics) -> None:
         self._m = metrics
         self._forgotten: dict[str, int] = {}
+        self._agents: dict[str, MeasureAgent] = {}
         self._producers: dict[str, set[str]] = {}
         # By subject, so that they can be forgotten with it. Looking a series up by its labels costs ten times as much.
         self._series: dict[str, dict[tuple[object, ...], MetricWrapperBase]] = {}
@@ -58,6 +60,8 @@ class Measure:
         m.inbox_dropped.labels(subject.name)
         for name in pipeline.judge.judged:
             m.alert_firings.labels(subject.name, name)
+        if subject.kind == "agent":
+            self._agents.setdefault(subject.name, MeasureAgent(m, subject.name))
         if subject.kind == "node":
             m.role.labels(subject.name, subject.role).set(1)
             m.produced.labels(subject.name)
@@ -71,10 +75,11 @@ class Measure:
         """Remove every series of a subject that is no longer watched: a frozen gauge would lie for ever."""
         for metric in vars(self._m).values():
             if isinstance(metric, MetricWrapperBase):
-                for label in ("subject", "node"):
+                for label in ("subject", "node", "agent"):
                     if label in metric._labelnames:
                         metric.remove_by_labels({label: subject})
         self._forgotten.pop(subject, None)
+        self._agents.pop(subject, None)
         self._producers.pop(subject, None)
         self._series.pop(subject, None)
         self._shown.pop(subject, None)
@@ -141,12 +146,13 @@ class Measure:
                 m.loop_late.inc(event.seconds)
             elif isinstance(event, ClockJumped):
                 m.clock_jumps.inc()
-        if produced := kinds.get(BlockProduced.__name__):
-            self._of(m.produced, subject).inc(produced)
-        if received := kinds.get(BlockReceived.__name__):
-            self._of(m.received, subject).inc(received)
+        for name, counter in ((BlockProduced.__name__, m.produced), (BlockReceived.__name__, m.received)):
+            if name in kinds:
+                self._of(counter, subject).inc(kinds[name])
         for kind, number in kinds.items():
             self._of(m.events, subject, kind).inc(number)
+        if subject in self._agents:
+            self._agents[subject].events(events)
 
     def levels(self, pipelines: Iterable[Pipeline], now: float) -> None:
         """Set the gauges from what is known now."""
@@ -166,6 +172,8 @@ class Measure:
             self._rules(pipeline)
             if memory.subject.kind == "node":
                 self._node(pipeline)
+            if pipeline.delivery is not None:
+                self._agents[name].levels(pipeline.delivery)
         for severity, number in firing.items():
             self._m.alerts_firing.labels(severity).set(number)
         self._m.alerts_held.set(held)

@@ -7,6 +7,7 @@ from itertools import islice
 
 from keeper.core.alert import Alert
 from keeper.core.notice import Owed, Receipt
+from keeper.delivery.parcel import Change
 from keeper.runtime.records import Entry
 
 MAX_ENTRIES = 10_000
@@ -14,8 +15,8 @@ MAX_OWED = 10_000  # over all targets; their outboxes hold 1,000 each
 
 
 class Pending:
-    """Of positions and alerts the newest of each; of the rest all, up to a bound. What went over it is counted: the
-    oldest go."""
+    """Of positions, alerts and parcels the newest of each; of the rest all, up to a bound. What went over it is
+    counted: the oldest go. (How many parcels there are, and how large, is bounded by who keeps them.)"""
 
     def __init__(self) -> None:
         self.positions: dict[str, str] = {}
@@ -23,11 +24,12 @@ class Pending:
         self.owed: dict[Receipt, Owed] = {}
         self.delivered: dict[Receipt, None] = {}
         self.entries: list[Entry] = []
+        self.parcels: dict[tuple[str, int], Change] = {}
         self.dropped_entries = 0
         self.dropped_owed = 0
 
     def __bool__(self) -> bool:
-        return bool(self.positions or self.alerts or self.owed or self.delivered or self.entries)
+        return bool(self.positions or self.alerts or self.owed or self.delivered or self.entries or self.parcels)
 
     def add(
         self,
@@ -36,6 +38,7 @@ class Pending:
         owed: Iterable[Owed],
         delivered: Iterable[Receipt],
         entries: Iterable[Entry],
+        parcels: Iterable[Change] = (),
     ) -> None:
         self.positions.update(positions)
         self.alerts.update(((alert.rule, alert.subject), alert) for alert in alerts)
@@ -45,10 +48,21 @@ class Pending:
             if self.owed.pop(receipt, None) is None:
                 self.delivered[receipt] = None
         self.entries.extend(entries)
+        for change in parcels:
+            self._parcel(change)
         self._bound()
 
+    def _parcel(self, change: Change) -> None:
+        """The text comes once, with the first change; what was never stored need not be deleted."""
+        place = change.agent, change.number
+        text = self.parcels[place].data if place in self.parcels else None
+        if text is not None and change.parcel is None:
+            del self.parcels[place]
+        else:
+            self.parcels[place] = change if text is None else change._replace(data=text)
+
     def clear(self) -> None:
-        for part in (self.positions, self.alerts, self.owed, self.delivered, self.entries):
+        for part in (self.positions, self.alerts, self.owed, self.delivered, self.entries, self.parcels):
             part.clear()
 
     def _bound(self) -> None:

@@ -55,7 +55,9 @@ class Publisher:
                 "now": iso(now),
                 "troubles": list(troubles),
             },
-            "subjects": [subject_status(p.memory, p.judge.judged, p.alarms.alerts, p.strips, now) for p in pipelines],
+            "subjects": [
+                subject_status(p.memory, p.judge.judged, p.alarms.alerts, p.strips, now, p.delivery) for p in pipelines
+            ],
             "alerts": [
                 _alert(alert, pipeline.judge.judged[rule].rule.severity)
                 for pipeline in pipelines

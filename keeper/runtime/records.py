@@ -13,6 +13,7 @@ from typing import Any
 from keeper.core.alert import Alert, Phase
 from keeper.core.notice import Owed
 from keeper.core.silence import Silence
+from keeper.delivery.parcel import Parcel, Stand
 from keeper.errors import StateError
 from keeper.runtime.schema import connect, damaged, identify
 
@@ -107,6 +108,24 @@ class Records:
                 "SELECT id, since, until, why, who, rule, subject FROM silences WHERE until > ? ORDER BY id", (now,)
             )
             return [Silence(*row) for row in rows]
+
+    def parcels(self, agent: str) -> list[Parcel]:
+        """What has not arrived of an agent, in order of sending, without the texts."""
+        with self._readable():
+            rows = self._db.execute(
+                "SELECT number, id, content, key, at, events, size, stand, outcome, code, why, tries FROM parcels"
+                " WHERE agent = ? ORDER BY number",
+                (agent,),
+            )
+            return [Parcel._make(row)._replace(stand=Stand(row[7])) for row in rows]
+
+    def parcel_text(self, agent: str, number: int) -> bytes | None:
+        """A packet's list as the agent logged it; None when it is no longer kept."""
+        with self._readable():
+            row: tuple[bytes] | None = self._db.execute(
+                "SELECT data FROM parcels WHERE agent = ? AND number = ?", (agent, number)
+            ).fetchone()
+            return None if row is None else row[0]
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from keeper.errors import StateError
 
 APPLICATION_ID = 0x6B656570  # "keep"; `file` and sqlite3 show it
-VERSION = 1
+VERSION = 2
 BUSY_MS = 250  # how long the loop may wait for a `keeper silence` that writes at the same moment
 # The writer checkpoints itself only if `keep_short` (checkpoint.py) did not for so long: 16 MiB.
 WAL_PAGES = 4096
@@ -34,6 +34,12 @@ CREATE TABLE journal (
 CREATE TABLE silences (
     id INTEGER PRIMARY KEY AUTOINCREMENT, since REAL NOT NULL, until REAL NOT NULL, why TEXT NOT NULL,
     who TEXT NOT NULL, rule TEXT, subject TEXT
+);
+CREATE TABLE parcels (
+    agent TEXT NOT NULL, number INTEGER NOT NULL, id INTEGER NOT NULL, content TEXT NOT NULL, key TEXT NOT NULL,
+    at REAL NOT NULL, events INTEGER NOT NULL, size INTEGER NOT NULL, stand TEXT NOT NULL, outcome TEXT, code INTEGER,
+    why TEXT NOT NULL, tries INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (agent, number)
 );
 """
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 from keeper.core.alert import Alert
 from keeper.core.notice import Owed, Receipt, valid
 from keeper.core.silence import Silence
+from keeper.delivery.parcel import Change, Parcel
 from keeper.errors import StateError
 from keeper.runtime.pending import Pending
 from keeper.runtime.records import Entry, Records, read_beside
@@ -98,6 +99,15 @@ class Store(Records):
         owed.update((receipt, one) for receipt, one in self._pending.owed.items() if receipt.target == target)
         return [one for receipt, one in owed.items() if receipt not in self._pending.delivered]
 
+    def parcels(self, agent: str) -> list[Parcel]:
+        known = {parcel.number: parcel for parcel in super().parcels(agent)}
+        for change in self._pending.parcels.values():
+            if change.agent == agent and change.parcel is not None:
+                known[change.number] = change.parcel
+            elif change.agent == agent:
+                known.pop(change.number, None)
+        return [known[number] for number in sorted(known)]
+
     @property
     def dropped_entries(self) -> int:
         return self._pending.dropped_entries
@@ -113,12 +123,13 @@ class Store(Records):
         owed: Sequence[Owed],
         delivered: Iterable[Receipt],
         entries: Sequence[Entry],
+        parcels: Iterable[Change] = (),
     ) -> bool:
         """Store all of it, with all that could not be stored before, in one transaction.
 
         False when the disk did not take it: it is kept, and tried again by a commit a second later or more.
         """
-        self._pending.add(positions, alerts, owed, delivered, entries)
+        self._pending.add(positions, alerts, owed, delivered, entries, parcels)
         now = self._wall()
         if self.failing_since is not None and now < self._retry_at:
             return False
@@ -199,6 +210,7 @@ class Store(Records):
             "DELETE FROM outbox WHERE target = ? AND key = ?",
             [(receipt.target, valid(receipt.key)) for receipt in pending.delivered],
         )
+        _write_parcels(db, pending.parcels.values())
         if entries:
             db.executemany(
                 "INSERT INTO journal (at, kind, subject, text, detail) VALUES (?, ?, ?, ?, ?)", map(_entry_row, entries)
@@ -209,6 +221,31 @@ class Store(Records):
                 (JOURNAL_ENTRIES, PRUNED_AT_ONCE + len(entries)),
             )
         db.execute("COMMIT")
+
+
+def _write_parcels(db: sqlite3.Connection, changes: Collection[Change]) -> None:
+    """Texts are written once; what changes afterwards is how a packet stands."""
+    db.executemany(
+        "DELETE FROM parcels WHERE agent = ? AND number = ?",
+        [(change.agent, change.number) for change in changes if change.parcel is None],
+    )
+    kept = [(change.agent, change.parcel, change.data) for change in changes if change.parcel is not None]
+    db.executemany(
+        "INSERT OR REPLACE INTO parcels (agent, number, id, content, key, at, events, size, stand, outcome, code, why,"
+        " tries, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (agent, p.number, p.id, p.content, valid(p.key), p.at, p.events, p.size, p.stand.value, p.outcome, p.code,
+             valid(p.why), p.tries, data)
+            for agent, p, data in kept if data is not None
+        ],
+    )  # fmt: skip
+    db.executemany(
+        "UPDATE parcels SET stand = ?, outcome = ?, code = ?, why = ?, tries = ? WHERE agent = ? AND number = ?",
+        [
+            (p.stand.value, p.outcome, p.code, valid(p.why), p.tries, agent, p.number)
+            for agent, p, data in kept if data is None
+        ],
+    )  # fmt: skip
 
 
 def _alert_row(alert: Alert) -> tuple[Any, ...]:

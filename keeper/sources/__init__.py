@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from keeper.core.source import Now, Source
-from keeper.settings import EndpointSettings, LogSettings, NodeSettings
+from keeper.settings import AgentSettings, EndpointSettings, LogSettings, NodeSettings
 from keeper.sources.docker_logs import DockerLogs, DockerLogsSettings
 from keeper.sources.file_tail import FileTail, FileTailSettings
 from keeper.sources.http_endpoint import HttpEndpointSettings, http_endpoint
@@ -49,6 +49,10 @@ def sources_of_node(node: NodeSettings, positions: Mapping[str, str], now: Now, 
 
 def sources_of_log(log: LogSettings, positions: Mapping[str, str], now: Now) -> list[Wanted]:
     return [_log(log.name, log.log, log.lookback, positions, now)]
+
+
+def sources_of_agent(agent: AgentSettings, positions: Mapping[str, str], now: Now) -> list[Wanted]:
+    return [_log(agent.name, agent.log, agent.lookback, positions, now)] if agent.log else []
 
 
 def sources_of_endpoint(endpoint: EndpointSettings, now: Now) -> list[Wanted]:

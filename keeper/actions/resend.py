@@ -1,0 +1,162 @@
+"""Sending again what an agent lost: one run, in a thread of its own, of packets the loop has chosen.
+
+The ledger in the agent's work folder is asked before anything leaves, and written before and after: what was delivered
+by an earlier run, by one that was killed, or by hand, is not sent again. Each packet's fate is reported as it is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from keeper.core.options import shown_url
+from keeper.core.source import Now
+from keeper.delivery.account import Account
+from keeper.delivery.ledger import Fate, Ledger, made
+from keeper.delivery.outcome import Outcome, Result
+from keeper.delivery.outfit import headers_of, limits_of, line_of, pacing_of, wire_of
+from keeper.delivery.packet import Packet, Place
+from keeper.delivery.parcel import Parcel, Report
+from keeper.delivery.plan import Item, may_repeat, why_hold
+from keeper.delivery.rejects import FILE as REJECTED
+from keeper.delivery.rejects import Rejects
+from keeper.delivery.resend_log import ResendLog, open_log
+from keeper.delivery.sender import Sender
+from keeper.delivery.wire import Unfit, Wire, events_of
+from keeper.errors import KeeperError
+from keeper.settings import AgentSettings
+
+IN_VAIN = 2  # packets in a row that were not taken, for any reason but their own, end a run
+
+
+Text = Callable[[int], bytes | None]
+Tell = Callable[[Report], None]
+
+
+class Resend:
+    """`text` gives a parcel's list, `tell` hears of every fate, both in the run's own thread; `said` gives the time for
+    the files people read."""
+
+    def __init__(
+        self, settings: AgentSettings, folder: Path, parcels: Sequence[Parcel], text: Text, now: Now,
+        said: Callable[[], str], tell: Tell,
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._folder = folder
+        self._parcels = parcels
+        self._text = text
+        self._now = now
+        self._said = said
+        self._tell = tell
+        self._sender: Sender | None = None
+        self._stop = ""
+        self._in_vain = 0
+
+    def stop(self, why: str) -> None:
+        """Start no packet more; those in flight may end. From any thread."""
+        first, self._stop = not self._stop, self._stop or why
+        if first and self._sender is not None:
+            self._sender.stop()
+
+    def leave(self) -> None:
+        """Leave those in flight, too: nobody will know what became of them."""
+        if self._sender is not None:
+            self._sender.stop()
+            self._sender.stop()
+
+    def run(self) -> str:
+        """Send them. Returns why it ended before its end, in one sentence; empty when it came through."""
+        try:
+            folder = made(self._folder)
+            ledger = Ledger.open(folder, self._said)
+        except KeeperError as error:
+            return str(error)
+        rejects = Rejects(folder / REJECTED)
+        try:
+            ledger.bind(self._settings.name, shown_url(self._settings.url))
+            wire = wire_of(self._settings)
+            items = self._chosen(ledger, wire, rejects)
+            return self._send(items, ledger, wire, rejects) if items else self._stop
+        except KeeperError as error:
+            return str(error)
+        finally:
+            rejects.close()
+            ledger.close()
+
+    def _chosen(self, ledger: Ledger, wire: Wire, rejects: Rejects) -> list[Item]:
+        """What is really to be sent: without what the ledger knows, the policy holds, or the wire cannot carry."""
+        items = []
+        repeat = may_repeat(self._settings)
+        for parcel in self._parcels:
+            if self._stop:
+                break
+            fate = ledger.fate(parcel.id, parcel.content)
+            if fate is Fate.DELIVERED and not ledger.by_id_only(parcel.id, parcel.content):
+                self._tell(Report(parcel.number, Result.ACCEPTED, 200, "it had been delivered before", 0.0, sent=False))
+            elif fate is Fate.REFUSED:
+                self._tell(Report(parcel.number, Result.REFUSED, 0, "it was refused before", 0.0, sent=False))
+            elif why := why_hold(parcel.outcome, fate, repeat):
+                self._tell(Report(parcel.number, Result.UNKNOWN, 0, why, 0.0, sent=False))
+            elif (unfit := self._unfit(parcel, wire)) is not None:
+                rejects.add(self._packet(parcel), unfit)
+                self._tell(Report(parcel.number, Result.REFUSED, 0, unfit, 0.0, sent=False))
+            else:
+                place = Place("", parcel.number)
+                items.append(
+                    Item(parcel.number, parcel.id, parcel.content, parcel.key, parcel.events, place, parcel.size)
+                )
+        return items
+
+    def _send(self, items: list[Item], ledger: Ledger, wire: Wire, rejects: Rejects) -> str:
+        line_of(self._settings, wire, self._now).close()  # wrong certificates are said before a packet is under way
+        account = Account()
+        with open_log(self._folder) as opened:
+            log = ResendLog(opened, self._said, self._settings.id_shift)
+
+            def answered(item: Item, outcome: Outcome, took: float) -> None:
+                log.answered(item, outcome, took)
+                self._answered(item, outcome, took)
+
+            self._sender = Sender(
+                ledger=ledger,
+                pacing=pacing_of(self._settings),
+                limits=limits_of(self._settings)._replace(attempts=1),
+                now=self._now,
+                packed=lambda item: wire.encode(item.key, events_of(self._data(item.number))),
+                headers=lambda item: headers_of(self._settings, item),
+                connect=lambda: line_of(self._settings, wire, self._now),
+                refused=lambda item, why: rejects.add(self._packet(item), why),
+                sending=log.sending,
+                answered=answered,
+                watch=lambda told: None,
+            )
+            if self._stop:
+                return self._stop
+            self._sender.run(items, account)
+        return self._stop or account.ended
+
+    def _answered(self, item: Item, outcome: Outcome, took: float) -> None:
+        self._tell(Report(item.number, outcome.result, outcome.code, outcome.detail, took, sent=True))
+        if outcome.result in (Result.ACCEPTED, Result.REFUSED):
+            self._in_vain = 0
+            return
+        self._in_vain += 1
+        # That one packet is not taken may be the packet's fault; anything else is the server's, and it gets its rest.
+        if outcome.result is not Result.FAILED or self._in_vain >= IN_VAIN:
+            self.stop(f"a packet sent again was not taken: {outcome.detail}")
+
+    def _unfit(self, parcel: Parcel, wire: Wire) -> str | None:
+        try:
+            wire.encode(parcel.key, events_of(self._data(parcel.number)))
+        except Unfit as error:
+            return str(error)
+        return None
+
+    def _data(self, number: int) -> bytes:
+        text = self._text(number)
+        if text is None:
+            raise KeeperError(f"parcel {number} is no longer kept")
+        return text
+
+    def _packet(self, one: Parcel | Item) -> Packet:
+        return Packet(one.id, one.key, None, self._data(one.number), None, None, Place("", one.number))

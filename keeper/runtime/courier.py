@@ -1,0 +1,179 @@
+"""Starts, watches and ends the runs that send an agent's packets again. All in the loop's thread but the runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from keeper.actions.resend import Resend
+from keeper.actions.resend_script import ScriptResend
+from keeper.core.source import Now, Wait
+from keeper.delivery.delivery import Delivery
+from keeper.delivery.ledger import agent_home
+from keeper.delivery.parcel import Parcel, Report, Stand
+from keeper.delivery.recovery import Around
+from keeper.errors import KeeperError
+from keeper.pipeline import Pipeline
+from keeper.runtime.clock import iso
+from keeper.runtime.records import Records, read_beside
+from keeper.runtime.watch import Thread
+from keeper.settings import AgentSettings
+
+log = logging.getLogger("keeper")
+
+MOST_AT_ONCE = 10_000  # packets of one run: the next one takes the rest
+
+
+class Run(Protocol):
+    """One run over some parcels; see Resend."""
+
+    def run(self) -> str: ...
+
+    def stop(self, why: str) -> None: ...
+
+    def leave(self) -> None: ...
+
+
+class _Running(NamedTuple):
+    run: Run
+    thread: Thread
+
+
+class Courier:
+    """For one agent. `call` has the loop do something in its own thread, `touch` has it look at the agent's subject,
+    `journal` takes (kind, text), `failed` hears of a thread that broke."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        state_dir: str,
+        database: Path,
+        now: Now,
+        call: Callable[[Callable[[], None]], None],
+        touch: Callable[[str], None],
+        journal: Callable[[str, str, str], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        self.settings = settings
+        self._folder = agent_home(state_dir, settings.name)
+        self._database = database
+        self._now = now
+        self._call = call
+        self._touch = touch
+        self._journal = journal
+        self._failed = failed
+        self._running: _Running | None = None
+        self._stopped = ""
+        self.runs = 0
+        self.last_end: float | None = None
+
+    def step(self, pipeline: Pipeline, now: float, unstored: str | None, *, saved: bool) -> None:
+        """Look at the agent once: stop the run that must stop, begin one that may begin. `saved`: all that is known is
+        in the state database, where a run finds the texts."""
+        delivery = pipeline.delivery
+        if delivery is None:
+            return
+        delivery.around = Around(_blind(pipeline, now), unstored, self._unsendable())
+        recovery = delivery.recovery
+        if self._running is not None:
+            if not self._stopped and (why := recovery.why_stop(delivery.around)):
+                self._stopped = why
+                self._running.run.stop(why)
+        elif saved and delivery.arrears.totals(Stand.DUE).packets and delivery.why_not(now) is None:
+            chosen = delivery.arrears.due()[: min(MOST_AT_ONCE, recovery.left(now))]
+            self._begin(delivery, chosen)
+
+    def close(self) -> None:
+        """Have the run end; see `join`."""
+        if self._running is not None:
+            self._stopped = "keeper stops"
+            self._running.run.stop("keeper stops")
+
+    def join(self, seconds: float) -> None:
+        """Give what is in flight that long, then leave it."""
+        if self._running is not None and not self._running.thread.join(seconds):
+            self._running.run.leave()
+            self._running.thread.join(0.5)
+
+    def _begin(self, delivery: Delivery, parcels: Sequence[Parcel]) -> None:
+        kind = ScriptResend if self.settings.script else Resend
+        texts = _Texts(self._database, self.settings.name)
+        run: Run = kind(
+            self.settings,
+            self._folder,
+            parcels,
+            texts.text,
+            self._now,
+            lambda: iso(self._now()),
+            lambda report: self._call(partial(self._report, delivery, report)),
+        )
+        delivery.running = True
+        delivery.recovery.began()
+        self.runs += 1
+        self._stopped = ""
+        events = sum(parcel.events for parcel in parcels)
+        self._say(f"sending {len(parcels):,} packets ({events:,} events) again")
+        thread = Thread(f"{self.settings.name}/resend", partial(self._body, delivery, run, texts), self._failed)
+        self._running = _Running(run, thread)
+        thread.start()
+
+    def _body(self, delivery: Delivery, run: Run, texts: _Texts, _wait: Wait) -> None:
+        """The run's thread. That packets could not be sent is an answer; anything else it raises is a bug."""
+        try:
+            why = run.run()
+        except KeeperError as error:
+            why = str(error)
+        finally:
+            texts.close()
+        self._call(partial(self._ended, delivery, why))
+
+    def _report(self, delivery: Delivery, report: Report) -> None:
+        delivery.resent(report, self._now())
+        self._touch(self.settings.name)
+
+    def _ended(self, delivery: Delivery, why: str) -> None:
+        now = self._now()
+        delivery.running = False
+        delivery.recovery.ended(now, why)
+        self._running = None
+        self.last_end = now
+        self._say(f"sending again ended: {why}" if why else "sending again came through")
+        self._touch(self.settings.name)
+
+    def _say(self, text: str) -> None:
+        log.info("agent=%s resend=%r", self.settings.name, text)
+        self._journal("resend", self.settings.name, text)
+
+    def _unsendable(self) -> str | None:
+        if self.settings.url or self.settings.script:
+            return None
+        return f"[agent:{self.settings.name}] has no url to send to"
+
+
+class _Texts:
+    """Reads the texts of parcels in the run's thread, over a connection of its own: the loop never waits for it."""
+
+    def __init__(self, database: Path, agent: str) -> None:
+        self._database = database
+        self._agent = agent
+        self._records: Records | None = None
+
+    def text(self, number: int) -> bytes | None:
+        self._records = self._records or read_beside(self._database)
+        return self._records.parcel_text(self._agent, number)
+
+    def close(self) -> None:
+        if self._records is not None:
+            self._records.close()
+
+
+def _blind(pipeline: Pipeline, now: float) -> str | None:
+    """Why the agent's log does not tell of the present."""
+    memory = pipeline.memory
+    if now < memory.distrust_until:
+        return memory.distrust_reason
+    blind = memory.sights["log"].blind(now)
+    return f"the agent's log cannot be seen: {blind}" if blind else None
