@@ -1,4 +1,4 @@
-"""A statistics agent that lives: each tick a packet to a real server, each send and answer in a log, nothing ever again.
+"""A statistics agent that lives: each tick a packet to a real server, each send and answer in a log, nothing again.
 
 Its packets are written by thriftpy2 and its log in the words of the real one; nothing of keeper's reading is used.
 """

@@ -75,7 +75,7 @@ class Site:
 
 @pytest.mark.parametrize("outage", [20, pytest.param(120, marks=pytest.mark.soak)])
 def test_what_an_outage_lost_is_delivered_once(tmp_path: Path, seed: int, outage: float) -> None:
-    """The server is away; meanwhile the log is rotated and keeper killed with -9. In the end it has every packet once."""
+    """The server is away; meanwhile the log is rotated and keeper killed with -9. In the end it has each once."""
     site = Site(tmp_path, seed)
     with site.agent, site.keeper:
         with site.server() as server:
