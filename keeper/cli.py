@@ -24,6 +24,7 @@ COMMANDS = {
     "collect": "find in a statistics agent's logs what was not delivered",
     "split": "print collected packets as one event a line, and count them by type",
     "resend": "deliver what a statistics agent lost, each packet once",
+    "undelivered": "what of an agent has not arrived, as the daemon keeps it",
     "ledger": "the ids of what was delivered: import, export, rebuild, show",
     "demo": "play a recorded incident, with page and metrics on loopback",
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from keeper.core.options import shown_url
 from keeper.core.source import Now
 from keeper.delivery.account import Account
+from keeper.delivery.appended import Unchanged
 from keeper.delivery.ledger import Fate, Ledger, made
 from keeper.delivery.outcome import Outcome, Result
 from keeper.delivery.outfit import headers_of, limits_of, line_of, pacing_of, wire_of
@@ -31,6 +32,21 @@ IN_VAIN = 2  # packets in a row that were not taken, for any reason but their ow
 
 Text = Callable[[int], bytes | None]
 Tell = Callable[[Report], None]
+
+
+def settle(folder: Path, parcels: Sequence[Parcel], said: Callable[[], str], tell: Tell) -> None:
+    """Report the parcels that somebody else has delivered meanwhile, by hand. Sends and writes nothing.
+
+    Raises KeeperError when the ledger cannot be read.
+    """
+    ledger = Ledger.open(folder, said, how=Unchanged)
+    try:
+        for parcel in parcels:
+            known = ledger.fate(parcel.id, parcel.content) is Fate.DELIVERED
+            if known and not ledger.by_id_only(parcel.id, parcel.content):
+                tell(Report(parcel.number, Result.ACCEPTED, 200, "it was delivered by hand", 0.0, sent=False))
+    finally:
+        ledger.close()
 
 
 class Resend:

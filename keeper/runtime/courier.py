@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from keeper.actions.resend import Resend
+from keeper.actions.resend import Resend, settle
 from keeper.actions.resend_script import ScriptResend
 from keeper.core.source import Now, Wait
 from keeper.delivery.delivery import Delivery
+from keeper.delivery.ledger import FILE as LEDGER
 from keeper.delivery.ledger import agent_home
 from keeper.delivery.parcel import Parcel, Report, Stand
 from keeper.delivery.recovery import Around
@@ -66,6 +67,8 @@ class Courier:
         self._journal = journal
         self._failed = failed
         self._running: _Running | None = None
+        self._looking = False
+        self._ledger_of = 0  # when the ledger that was last looked at was changed, in ns
         self._stopped = ""
         self.runs = 0
         self.last_end: float | None = None
@@ -85,6 +88,37 @@ class Courier:
         elif saved and delivery.arrears.totals(Stand.DUE).packets and delivery.why_not(now) is None:
             chosen = delivery.arrears.due()[: min(MOST_AT_ONCE, recovery.left(now))]
             self._begin(delivery, chosen)
+
+        elif saved and not self._looking and self._ledger_changed():
+            self._look(delivery)
+
+    def _ledger_changed(self) -> bool:
+        try:
+            changed = (self._folder / LEDGER).stat().st_mtime_ns
+        except OSError:
+            return False
+        before, self._ledger_of = self._ledger_of, changed
+        return changed != before
+
+    def _look(self, delivery: Delivery) -> None:
+        """Somebody else may have delivered what is kept here: ask the ledger, in a thread of its own."""
+        kept = [parcel for parcel in delivery.arrears if parcel.stand is not Stand.OPEN]
+        if not kept:
+            return
+        self._looking = True
+        Thread(f"{self.settings.name}/look", partial(self._looks, delivery, kept), self._failed).start()
+
+    def _looks(self, delivery: Delivery, kept: Sequence[Parcel], _wait: Wait) -> None:
+        try:
+            settle(
+                self._folder, kept, lambda: iso(self._now()), lambda r: self._call(partial(self._report, delivery, r))
+            )
+        except KeeperError as error:
+            log.warning("agent=%s ledger=%r", self.settings.name, str(error))
+        self._call(self._looked)
+
+    def _looked(self) -> None:
+        self._looking = False
 
     def close(self) -> None:
         """Have the run end; see `join`."""

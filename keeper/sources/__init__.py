@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import NamedTuple
 
+from keeper.core.lines import MAX_LINE
 from keeper.core.source import Now, Source
 from keeper.settings import AgentSettings, EndpointSettings, LogSettings, NodeSettings
 from keeper.sources.docker_logs import DockerLogs, DockerLogsSettings
@@ -19,6 +20,8 @@ from keeper.sources.http_health import (
     node_details,
     reference_api,
 )
+
+AGENT_LINE = 16 << 20  # bytes: packets of 5 MB are seen (a container's log cuts them at MAX_LINE all the same)
 
 
 class Wanted(NamedTuple):
@@ -52,7 +55,7 @@ def sources_of_log(log: LogSettings, positions: Mapping[str, str], now: Now) -> 
 
 
 def sources_of_agent(agent: AgentSettings, positions: Mapping[str, str], now: Now) -> list[Wanted]:
-    return [_log(agent.name, agent.log, agent.lookback, positions, now)] if agent.log else []
+    return [_log(agent.name, agent.log, agent.lookback, positions, now, AGENT_LINE)] if agent.log else []
 
 
 def sources_of_endpoint(endpoint: EndpointSettings, now: Now) -> list[Wanted]:
@@ -79,19 +82,31 @@ def _reference(node: NodeSettings, url: str, now: Now, random: Random) -> Wanted
     return Wanted(node.name, "reference", identity, lambda: reference_api(settings, now))
 
 
-def _log(subject: str, log: str, lookback: int, positions: Mapping[str, str], now: Now) -> Wanted:
+def _log(
+    subject: str, log: str, lookback: int, positions: Mapping[str, str], now: Now, max_line: int = MAX_LINE
+) -> Wanted:
     kind, _, where = log.partition(":")
-    return Wanted(
-        subject, "log", repr((log, lookback)), lambda: LOGS[kind](f"{subject}/log", where, lookback, positions, now)
-    )
+    name = f"{subject}/log"
+    wanted = WantedLog(name, where, lookback, max_line)
+    return Wanted(subject, "log", repr((log, lookback)), lambda: LOGS[kind](wanted, positions.get(name), now))
 
 
-def _file(name: str, where: str, lookback: int, positions: Mapping[str, str], now: Now) -> Source:
-    return FileTail(name, where, positions.get(name), now, FileTailSettings(lookback=lookback))
+class WantedLog(NamedTuple):
+    """A log to be followed. `max_line` in bytes: what is longer is cut, and counted."""
+
+    name: str
+    where: str
+    lookback: int
+    max_line: int
 
 
-def _docker(name: str, where: str, lookback: int, positions: Mapping[str, str], now: Now) -> Source:
-    return DockerLogs(name, where, positions.get(name), now, DockerLogsSettings(lookback=lookback))
+def _file(log: WantedLog, position: str | None, now: Now) -> Source:
+    settings = FileTailSettings(lookback=log.lookback, max_line=log.max_line)
+    return FileTail(log.name, log.where, position, now, settings)
 
 
-LOGS: dict[str, Callable[[str, str, int, Mapping[str, str], Now], Source]] = {"file": _file, "docker": _docker}
+def _docker(log: WantedLog, position: str | None, now: Now) -> Source:
+    return DockerLogs(log.name, log.where, position, now, DockerLogsSettings(lookback=log.lookback))
+
+
+LOGS: dict[str, Callable[[WantedLog, str | None, Now], Source]] = {"file": _file, "docker": _docker}
