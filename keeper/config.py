@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,7 @@ class _Reading:
         for node in settings.nodes:
             if not node.log and not node.api:
                 self.wrong(self.line_of("node", node.name), f"[node:{node.name}]: give it a log, an api, or both")
+        self.check_intervals(settings)
         for agent in settings.agents:
             if agent.wire == "thrift" and agent.url and not agent.idl:
                 line = self.line_of("agent", agent.name)
@@ -241,10 +243,23 @@ class _Reading:
                     line = self.line_of("rule", name)
                     self.wrong(line, f"[rule:{name}] subjects: nothing is called {subject!r}{_meant(subject, known)}")
 
-    def line_of(self, kind: str, name: str) -> int:
+    def check_intervals(self, settings: Settings) -> None:
+        """Who asks less often than a rule wants answers would raise an alert over a healthy node."""
+        asked = [("node", n.name, "api_interval", n.api_interval, "http_down") for n in settings.nodes if n.api]
+        asked += [("endpoint", e.name, "interval", e.interval, "endpoint_failing") for e in settings.endpoints]
+        for kind, name, option, interval, rule in asked:
+            window = getattr(settings.rules[rule], "window", inf)
+            if settings.rules[rule].enabled and interval >= window:
+                cure = f"ask more often, or raise window of [rule:{rule}], which wants an answer within {window:g}s"
+                self.wrong(
+                    self.line_of(kind, name, option), f"[{kind}:{name}] {option}: {interval:g}s is too long; {cure}"
+                )
+
+    def line_of(self, kind: str, name: str, option: str = "") -> int:
         for section in (f"{kind}:{name}", kind):
             if section in self.sections:
-                return self.sections[section][0].line
+                heading, entries = self.sections[section]
+                return next((entry.line for entry in entries if entry.option == option), heading.line)
         return 0
 
 

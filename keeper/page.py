@@ -20,7 +20,7 @@ h1 { font-size: 1.25rem; margin: 0 0 .6rem; } h2 { font-size: 1.05rem; margin: 1
 .firing { border-left:.35rem solid var(--failing); padding:.35rem .7rem; margin:.35rem 0; background:#d43f3a18; }
 .dim { color:var(--dim) } table { border-collapse:collapse; width:100% } td,th { text-align:left; vertical-align:top;
 padding:.18rem .6rem .18rem 0; border-bottom:1px solid var(--line) } th { font-weight:600; color:var(--dim) }
-.facts span { margin-right:1.4rem; white-space:nowrap } .facts b { font-variant-numeric:tabular-nums }
+.facts > span { margin-right:1.4rem; white-space:nowrap } .facts b { font-variant-numeric:tabular-nums }
 .windows { display:flex; flex-wrap:wrap; gap:.3rem; margin:.4rem 0 } svg { display:block }
 .num { font-variant-numeric: tabular-nums; white-space: nowrap }
 """
@@ -140,7 +140,7 @@ def _answers(minutes: list[list[Any]]) -> str:
     width = 6 * len(minutes)
     return (
         f"<svg class=answers width={width} height={ANSWERS_HEIGHT} role=img aria-label='answers in the last hour'>"
-        f"{''.join(bars)}</svg>"
+        f"{''.join(bars)}</svg><span class=dim>answers in the last hour, a bar a minute: accepted, and not</span>"
     )
 
 

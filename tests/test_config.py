@@ -93,6 +93,18 @@ def test_names_of_subjects_differ_and_a_node_needs_a_source() -> None:
     assert any("config.ini:3: [log:x]: there is a [node:x] already" in p for p in found)
 
 
+def test_who_asks_less_often_than_a_rule_wants_answers_is_told() -> None:
+    """A healthy node would raise an alert between two questions."""
+    found = problems("[node]\napi = http://127.0.0.1:8888\napi_interval = 5s\n")
+    assert found == [
+        "config.ini:3: [node:node] api_interval: 5s is too long; ask more often, or raise window of [rule:http_down], "
+        "which wants an answer within 5s"
+    ]
+    slow = "[endpoint:shop]\nurl = http://127.0.0.1:80/\ninterval = 1m\n"
+    assert problems(slow)[0].startswith("config.ini:3: [endpoint:shop] interval: 60s is too long")
+    assert parse(f"{slow}[rule:endpoint_failing]\nwindow = 150s\n", "config.ini", {}).endpoints[0].interval == 60
+
+
 def test_secrets_come_from_the_environment_and_from_files_and_are_never_shown(tmp_path: Path) -> None:
     """${ENV} and file: are resolved; neither repr nor problem shows the value; what is missing is named."""
     (tmp_path / "token").write_text("s3cret\n")

@@ -87,5 +87,5 @@ def table(agent: str, parcels: list[Parcel]) -> list[str]:
         those = [parcel for parcel in parcels if parcel.stand is stand]
         if those:
             lines.append(f"  {len(those):>9,}  {stand.value}: {MEANING[stand]}, the first of {iso(those[0].at)[:19]}Z")
-            lines += [f"  {line}" for line in reasons(stand.value, Counter(p.why for p in those if p.why))]
+            lines += [f"  {line}" for line in reasons("why", Counter(p.why for p in those if p.why))]
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -67,6 +68,7 @@ class Courier:
         self._journal = journal
         self._failed = failed
         self._running: _Running | None = None
+        self._told: Counter[str] = Counter()  # of the run, by result
         self._looking = False
         self._ledger_of = 0  # when the ledger that was last looked at was changed, in ns
         self._stopped = ""
@@ -148,6 +150,7 @@ class Courier:
         delivery.recovery.began()
         self.runs += 1
         self._stopped = ""
+        self._told.clear()
         events = sum(parcel.events for parcel in parcels)
         self._say(f"sending {len(parcels):,} packets ({events:,} events) again")
         thread = Thread(f"{self.settings.name}/resend", partial(self._body, delivery, run, texts), self._failed)
@@ -165,6 +168,7 @@ class Courier:
         self._call(partial(self._ended, delivery, why))
 
     def _report(self, delivery: Delivery, report: Report) -> None:
+        self._told[report.result.value] += 1
         delivery.resent(report, self._now())
         self._touch(self.settings.name)
 
@@ -174,7 +178,8 @@ class Courier:
         delivery.recovery.ended(now, why)
         self._running = None
         self.last_end = now
-        self._say(f"sending again ended: {why}" if why else "sending again came through")
+        told = ", ".join(f"{number:,} {result}" for result, number in self._told.items()) or "nothing was sent"
+        self._say(f"sending again was ended, {told}: {why}" if why else f"sending again came through: {told}")
         self._touch(self.settings.name)
 
     def _say(self, text: str) -> None:

@@ -32,7 +32,7 @@ def wait_for(server: StatisticsServer, want: int, child: subprocess.Popen[bytes]
     server.wait_for(lambda got: len(got) >= want or child.poll() is not None, "packets")
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [50, pytest.param(60, marks=pytest.mark.soak)])
 def test_nothing_acknowledged_is_sent_twice_when_the_resender_is_killed(tmp_path: Path, kills: int) -> None:
     """kill -9 at random points, from the start of the process to the last answers; then one run to the end."""
     seed = SystemRandom().randrange(10**6)
