@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from keeper.actions.outfit import why_unsendable
 from keeper.actions.resend import Resend, settle
 from keeper.actions.resend_script import ScriptResend
 from keeper.core.source import Now, Wait
@@ -26,6 +27,8 @@ from keeper.settings import AgentSettings
 
 log = logging.getLogger("keeper")
 
+LOOK_PAUSE = 10.0  # seconds between two looks at a ledger that somebody else writes
+LOOK_AGAIN = 60.0  # seconds until IDL or script are looked at again
 MOST_AT_ONCE = 10_000  # packets of one run: the next one takes the rest
 
 
@@ -69,6 +72,9 @@ class Courier:
         self._failed = failed
         self._running: _Running | None = None
         self._told: Counter[str] = Counter()  # of the run, by result
+        self._unsendable: str | None = None
+        self._outfit_until = 0.0
+        self._look_at = 0.0
         self._looking = False
         self._ledger_of = 0  # when the ledger that was last looked at was changed, in ns
         self._stopped = ""
@@ -81,7 +87,10 @@ class Courier:
         delivery = pipeline.delivery
         if delivery is None:
             return
-        delivery.around = Around(_blind(pipeline, now), unstored, self._unsendable())
+        if now >= self._outfit_until:
+            self._outfit_until = now + LOOK_AGAIN
+            self._unsendable = why_unsendable(self.settings)
+        delivery.around = Around(_blind(pipeline, now), unstored, self._unsendable)
         recovery = delivery.recovery
         if self._running is not None:
             if not self._stopped and (why := recovery.why_stop(delivery.around)):
@@ -91,7 +100,8 @@ class Courier:
             chosen = delivery.arrears.due()[: min(MOST_AT_ONCE, recovery.left(now))]
             self._begin(delivery, chosen)
 
-        elif saved and not self._looking and self._ledger_changed():
+        elif saved and not self._looking and now >= self._look_at and self._ledger_changed():
+            self._look_at = now + LOOK_PAUSE
             self._look(delivery)
 
     def _ledger_changed(self) -> bool:
@@ -185,11 +195,6 @@ class Courier:
     def _say(self, text: str) -> None:
         log.info("agent=%s resend=%r", self.settings.name, text)
         self._journal("resend", self.settings.name, text)
-
-    def _unsendable(self) -> str | None:
-        if self.settings.url or self.settings.script:
-            return None
-        return f"[agent:{self.settings.name}] has no url to send to"
 
 
 class _Texts:
