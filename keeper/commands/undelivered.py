@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a packet")
     parser.epilog = (
         "Nothing is changed: the daemon goes on as it would. To decide on packets that are held, write them out and\n"
-        "send them by hand; the ledger both use tells the daemon what was delivered:\n\n"
+        "send them by hand; the ledger both use tells the daemon what was delivered.\n\nexample:\n"
         "  keeper undelivered -c config.ini --agent stats --stand held -o held\n"
         "  keeper resend held -c config.ini --agent stats --unknown resend"
     )
