@@ -47,7 +47,7 @@ def test_a_program_dies_with_the_process_that_started_it(tmp_path: Path) -> None
         "from tests.peers.process import Program\n"
         f"program = Program('child', ['sleep', '1000'], pathlib.Path({str(tmp_path / 'log')!r}))\n"
         # Before that the program is not itself yet, but the one that arranges its end.
-        "program.start(lambda: b'setpriv' not in pathlib.Path(f'/proc/{program.pid}/cmdline').read_bytes())\n"
+        "program.start(lambda: pathlib.Path(f'/proc/{program.pid}/cmdline').read_bytes().startswith(b'sleep'))\n"
         f"pathlib.Path({str(pid_file)!r}).write_text(str(program.pid))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
