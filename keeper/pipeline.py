@@ -15,7 +15,7 @@ from keeper.core.batch import Answers, Chunk, Item, Lost, SourceDown, SourceUp
 from keeper.core.event import Event, LinesSeen
 from keeper.core.format import Format
 from keeper.core.memory import Memory
-from keeper.core.verdict import State
+from keeper.core.verdict import FOREVER, State
 from keeper.delivery.delivery import Delivery
 from keeper.rules.advance import advance
 from keeper.rules.judge import Judge, Judged
@@ -56,6 +56,7 @@ class Pipeline:
         self.alarms = alarms
         self.form = form
         self.delivery = delivery
+        self._proved = 0.0  # up to when the source has said that everything is handed over
         self.strips: dict[str, deque[tuple[float, State]]] = {}
         self._first_chunk: bool = former is None or former._first_chunk
         for name, judged in judge.judged.items():
@@ -80,6 +81,7 @@ class Pipeline:
             return self.advance(item.events, now)
         before = self.memory.sights[source]
         if isinstance(item, SourceUp):
+            self._proved = item.at
             self.memory.sees(source, item.at)
             if source == "log" and not before.up:
                 self.memory.distrust(now + SETTLE_LOG, "the log has only just come into sight")
@@ -118,7 +120,9 @@ class Pipeline:
     def advance(self, events: Sequence[Event], now: float) -> Taken:
         """Bring everything to `now`, the events in between at their own times."""
         if self.delivery is not None:
-            events = [*events, *self.delivery.derive(self.memory.sights["log"].seen(now), now)]
+            # A chunk may be an old one of many: only the source's own word proves that no answer is still to come.
+            recorded = self.memory.sights["log"].known_until == FOREVER
+            events = [*events, *self.delivery.derive(now if recorded else self._proved, now)]
         changes: list[Judged] = []
         transitions: list[Transition] = []
         followed: list[Event] = []

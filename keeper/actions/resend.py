@@ -74,6 +74,11 @@ class Resend:
         if first and self._sender is not None:
             self._sender.stop()
 
+    def ease(self) -> None:
+        """The live agent feels it: slow down. From any thread."""
+        if self._sender is not None:
+            self._sender.ease()
+
     def leave(self) -> None:
         """Leave those in flight, too: nobody will know what became of them."""
         if self._sender is not None:

@@ -50,6 +50,9 @@ class ScriptResend:
         self._stop = self._stop or why
         self._stopping.set()
 
+    def ease(self) -> None:
+        """The program has a pace of its own."""
+
     def leave(self) -> None:
         self.stop("keeper stops")
 

@@ -33,6 +33,9 @@ class Pacing(Protocol):
 
     def answered(self, answer: Answered, now: float) -> Self: ...
 
+    def eased(self, now: float) -> Self:
+        """The live agent's answers take longer than before: leave it more room."""
+
 
 @dataclass(frozen=True, slots=True)
 class Classic:
@@ -67,6 +70,10 @@ class Classic:
             resting=tuple(sorted((*self.resting, now + rest))),
             frozen_until=max(self.frozen_until, frozen, asked),
         )
+
+    def eased(self, now: float) -> Classic:
+        """It rests so long after each answer that there is nothing to take back."""
+        return self
 
     def _new_chain(self) -> bool:
         return self.under_way + len(self.resting) < self.most and self.under_way <= 2
@@ -130,6 +137,11 @@ class Adaptive:
         if answer.result is Result.REFUSED:
             return now_free  # it speaks of the packet, and was told too quickly to speak of the server's speed
         return now_free._bad(answer, now)
+
+    def eased(self, now: float) -> Adaptive:
+        if self.limit >= 2:
+            return replace(self, limit=max(1.0, self.limit * SLOW), round=0)
+        return replace(self, limit=1.0, gap=min(LONGEST_GAP, max(FIRST_GAP, self.gap * 2)), round=0)
 
     def _good(self, answer: Answered, now: float, busy: int) -> Adaptive:
         took = now - answer.begun

@@ -52,6 +52,7 @@ class Recovery:
         self._rests = 0
         self._took: deque[float] = deque(maxlen=USUAL_OF)
         self._usual: float | None = None
+        self._answers = 0  # with a time, since `slowed` was last asked
         self._sent: deque[tuple[float, int]] = deque()  # (start of a minute, packets): of the last hour
 
     # -- what happened ---------------------------------------------------------------------------------------------
@@ -61,6 +62,7 @@ class Recovery:
         self.accepted_since = at if self.accepted_since is None else self.accepted_since
         if took is not None:
             self._took.append(took)
+            self._answers += 1
 
     def live_failed(self, why: str) -> None:
         self.accepted, self.accepted_since, self.failed = 0, None, why
@@ -128,8 +130,18 @@ class Recovery:
             return around.blind or around.unstored
         if not self.accepted and self.failed:
             return f"a live packet was not accepted: {self.failed}"
-        if self._usual is not None and len(self._took) >= LATELY_OF:
-            lately = median(list(self._took)[-LATELY_OF:])
-            if lately > self.terms.slow * self._usual + JITTER:
-                return f"the server slowed down: live answers take {lately:.2f} s, usual are {self._usual:.2f} s"
+        lately = self._lately()
+        if self._usual is not None and lately > self.terms.slow * self._usual + JITTER:
+            return f"the server slowed down: live answers take {lately:.2f} s, usual are {self._usual:.2f} s"
         return None
+
+    def slowed(self) -> bool:
+        """Whether live answers take longer than usual, half way to what stops a run; once for LATELY_OF of them."""
+        if self._usual is None or self._answers < LATELY_OF:
+            return False
+        self._answers = 0
+        return self._lately() > (1 + self.terms.slow) / 2 * self._usual + JITTER / 2
+
+    def _lately(self) -> float:
+        """What live answers take now; 0.0 while nothing is known."""
+        return median(list(self._took)[-LATELY_OF:]) if len(self._took) >= LATELY_OF else 0.0

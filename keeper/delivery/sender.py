@@ -96,6 +96,8 @@ class Sender:
     _in_flight: int = 0
     _astray: int = 0
     _stops: int = 0
+    _eases: int = 0  # asked for by another thread
+    _eased: int = 0  # done
     _accepted_at: float = 0.0
     _began: float = 0.0
     _why: str = ""
@@ -105,6 +107,10 @@ class Sender:
         """Start nothing more and finish what is in flight; a second time: leave at once. May be called by a signal."""
         self._stops += 1
         self._ended.put(None)
+
+    def ease(self) -> None:
+        """The live agent feels it: slow down. May be called from another thread."""
+        self._eases += 1
 
     def run(self, items: Sequence[Item], account: Account) -> None:
         """Send them all, or until there is a reason to end, which `account.ended` then has. Every item is counted in
@@ -119,6 +125,9 @@ class Sender:
                     self._why = "stopped"
                 if self._stops > 1:
                     break
+                if self._eases != self._eased:
+                    self._eased = self._eases
+                    self.pacing = self.pacing.eased(self.now())
                 if not self._why:
                     left = self._start(source, left)
                 if not self._in_flight and (self._why or (left is None and not self._again)):

@@ -39,6 +39,8 @@ class Run(Protocol):
 
     def stop(self, why: str) -> None: ...
 
+    def ease(self) -> None: ...
+
     def leave(self) -> None: ...
 
 
@@ -96,6 +98,8 @@ class Courier:
             if not self._stopped and (why := recovery.why_stop(delivery.around)):
                 self._stopped = why
                 self._running.run.stop(why)
+            elif recovery.slowed():
+                self._running.run.ease()
         elif saved and delivery.arrears.totals(Stand.DUE).packets and delivery.why_not(now) is None:
             chosen = delivery.arrears.due()[: min(MOST_AT_ONCE, recovery.left(now))]
             self._begin(delivery, chosen)
