@@ -39,7 +39,9 @@ class AnswerSlow(Rule):
         return self.window
 
     def heeds(self, event: Event, before: Event | None, subject: Subject) -> bool:
-        return isinstance(event, PacketAnswered) and event.code == ACCEPTED and (event.took or 0.0) > self.above
+        """A quick acceptance makes nothing slower. Any other answer may push a quick one out of what is remembered."""
+        took = event.took if isinstance(event, PacketAnswered) and event.code == ACCEPTED else None
+        return took is None or took > self.above
 
     def judge(self, view: View) -> Verdict:
         look = log_look(view)
@@ -62,7 +64,7 @@ class AnswerSlow(Rule):
         until = min(look.lasts, self._turns(answers, slow))
         covered = look.flat_from + self.window
         if slow or view.now < covered:
-            until = min(until, falls_out(view, answers[0] if answers else None, over, self.window))
+            until = min(until, falls_out(view, answers[0] if answers else None, self.window))
         if len(times) >= self.packets:
             median = times[(len(times) - 1) // 2]
             return ok(f"the median answer took {median:.1f} s, of {accepted}", median, until)

@@ -8,7 +8,6 @@ from keeper.core.event import PacketAnswered, PacketsCounted
 from keeper.core.memory import View
 from keeper.core.tally import ACCEPTED, NOTHING, OTHER, Said
 from keeper.core.verdict import FOREVER
-from keeper.rules.looks import SOON
 from keeper.rules.phrases import quoted
 
 REST = 0.25  # seconds between two answers of a rule that each answer of a busy agent wakes
@@ -53,13 +52,9 @@ def remembered(view: View, kind: type[PacketAnswered | PacketsCounted], window: 
     return window if oldest is None or not ring.forgotten else min(window, view.now - oldest.at)
 
 
-def falls_out(view: View, oldest: PacketAnswered | PacketsCounted | None, over: float, window: float) -> float:
-    """Until when the oldest of what was counted, over fewer seconds than `window` if others fell out, surely still is.
-
-    Any answer may push it out then. It counts though something was lost behind it, and leaves before that is over.
-    """
-    if over < window:
-        return view.now + SOON
+def falls_out(view: View, oldest: PacketAnswered | PacketsCounted | None, window: float) -> float:
+    """When the oldest of what was counted leaves the window, if something was lost of the log since: what is left may
+    be too little to tell by then. Where nothing was, the whole window has been seen by then."""
     return FOREVER if oldest is None or oldest.at >= view.known_since("log") else oldest.at + window
 
 

@@ -10,7 +10,7 @@ from keeper.core.memory import Subject, View
 from keeper.core.options import count, duration, share
 from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
 from keeper.rules.answers import REST, all_said, answers_said, falls_out, not_accepted, remembered
-from keeper.rules.looks import FRESH, log_look
+from keeper.rules.looks import FRESH, SOON, log_look
 from keeper.rules.phrases import counted, span
 from keeper.rules.rule import Rule, routed_as
 
@@ -55,7 +55,7 @@ class DeliveryFailing(Rule):
         until = min(look.lasts, self._turns(counts, failed, total))
         covered = look.flat_from + self.window
         if failed or view.now < covered:
-            until = min(until, falls_out(view, counts[0] if counts else None, over, self.window))
+            until = min(until, falls_out(view, counts[0] if counts else None, self.window), _pushed_out(view))
         if total < self.packets and view.now < covered:
             until = min(until, covered)
             return unknown(f"{reason}: too few to tell", min(until, view.now + FRESH), quiet=until)
@@ -73,3 +73,11 @@ class DeliveryFailing(Rule):
             if self._too_many(failed, total):
                 return one.at + self.window
         return FOREVER
+
+
+def _pushed_out(view: View) -> float:
+    """Until when accepted packets, which do not wake this rule, cannot push an older second out of what is remembered:
+    each second with answers takes one place."""
+    last = view.last(PacketsCounted)
+    full = FOREVER if last is None else int(last.at) + view.memory.ring(PacketsCounted).room + 1
+    return max(full, view.now + SOON)

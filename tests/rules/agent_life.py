@@ -29,10 +29,12 @@ class AgentStretch(NamedTuple):
 
 
 class AgentLife(NamedTuple):
-    """What happens. `remembered` is how many events of each kind are; `noise` the seed of what is left to chance."""
+    """What happens. `remembered` is how many events of each kind are; a `recorded` log is known for ever when it is
+    seen; `noise` is the seed of what is left to chance."""
 
     stretches: list[AgentStretch]
     remembered: int
+    recorded: bool
     noise: int
 
 
@@ -46,7 +48,11 @@ def agent_lives() -> st.SearchStrategy[AgentLife]:
         st.sampled_from(BACKLOGS),
     )
     return st.builds(
-        AgentLife, st.lists(stretch, min_size=1, max_size=8), st.sampled_from([15, 100, 4000]), st.integers(0, 2**32)
+        AgentLife,
+        st.lists(stretch, min_size=1, max_size=8),
+        st.sampled_from([15, 100, 4000]),
+        st.booleans(),
+        st.integers(0, 2**32),
     )
 
 
@@ -63,6 +69,7 @@ def agent_happenings(life: AgentLife) -> Iterator[Happening]:
 class _Agent:
     def __init__(self, life: AgentLife) -> None:
         self.random = random.Random(life.noise)
+        self.recorded = life.recorded
         self.id = 0
         self.under_way: list[tuple[float, int, Event]] = []  # what will be in the log, from when on
         self.backlog: tuple[int, int, float | None] = (0, 0, None)
@@ -85,7 +92,8 @@ class _Agent:
         if self.random.random() < 0.3 and stretch.log != "silent":
             events.append(LinesSeen(T0 + at, 3, 1))
         events += self._backlog(at, stretch)
-        return Happening(at, lambda memory: memory.sees("log", T0 + at), tuple(events))
+        upto = float("inf") if self.recorded else T0 + at
+        return Happening(at, lambda memory: memory.sees("log", upto), tuple(events))
 
     def _send(self, time: float, server: str) -> None:
         self.id += 1

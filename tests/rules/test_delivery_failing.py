@@ -114,10 +114,12 @@ def test_a_busy_agent_is_counted_over_the_whole_window() -> None:
 
 
 def test_what_is_remembered_less_long_than_the_window_is_said_to_be() -> None:
-    """A small ring holds the last seconds with answers; one more may change the answer, so it looks again soon."""
+    """A small ring holds the last seconds with answers. The next one pushes the oldest out: it looks then."""
     scene = agent(bounds=Bounds(events=10)).take(accepted(n) if n % 10 else failed(n) for n in range(100))
     verdict = scene.verdict(RULE, 100)
     assert (said(verdict), verdict.until) == (("ok", "1 of 10 packets in 10 s were not accepted"), 100.25)
+    roomy = agent(bounds=Bounds(events=20)).take(accepted(n) if n else failed(n) for n in range(10))
+    assert roomy.verdict(RULE, 9.5).until == 20
 
 
 @pytest.mark.parametrize(
