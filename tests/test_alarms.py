@@ -121,6 +121,17 @@ def test_a_restart_does_not_hold_up_what_lasts() -> None:
     assert story.at(12) == {"http_down resolved"}
 
 
+def test_packets_that_failed_in_an_outage_are_told_once() -> None:
+    """They count as failures for minutes after it; those that fail when it has been resolved are news."""
+    story = Story()
+    begun = {"delivery_outage": BAD, "delivery_failing": failing("31 of 40", happened=59)}
+    assert story.at(60, **begun) == {"delivery_outage firing"}
+    assert story.at(90, delivery_outage=WELL, delivery_failing=failing("50 of 60", happened=89)) == set()
+    assert story.at(100) == {"delivery_outage resolved"}
+    assert story.at(200, delivery_failing=failing("50 of 90", happened=89)) == set()
+    assert story.at(210, delivery_failing=failing("51 of 95", happened=210)) == {"delivery_failing firing"}
+
+
 def test_no_circle_of_causes_can_silence_all_of_its_rules() -> None:
     """Whatever fails at once, at least one rule of it is free to fire: causes form no circle but pairs."""
     one_sided = {

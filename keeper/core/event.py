@@ -9,6 +9,7 @@ All times are seconds since the Unix epoch on keeper's *steady* clock (see `keep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 
@@ -182,6 +183,16 @@ class PacketUnanswered(NamedTuple):
     sent: float
 
 
+class PacketsCounted(NamedTuple):
+    """What came of an agent's packets in one second, `at` being when the last of it came. `said` is how often the
+    `failed` ones, which were not accepted, were answered with which code and error: see `keeper.core.tally`."""
+
+    at: float
+    accepted: int
+    failed: int
+    said: Mapping[tuple[int | None, str], int]
+
+
 class BacklogChanged(NamedTuple):
     """What of an agent has not arrived by now. `due` packets wait to be sent again, `held` for a person; `refused` are
     those the server will never take. `events` and `oldest`, when the first was sent, are of the due and the held; None
@@ -329,6 +340,7 @@ Event: TypeAlias = (
     | PacketAnswered
     | PacketUnanswered
     | PacketResent
+    | PacketsCounted
     | BacklogChanged
     | WindowClosed
     | LinesSeen

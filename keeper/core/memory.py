@@ -20,7 +20,9 @@ from keeper.core.event import (
     InfoAnswer,
     LinesSeen,
     LoopLate,
+    PacketAnswered,
     PacketResent,
+    PacketsCounted,
     PacketUnanswered,
     PausedAnswer,
     PeerCount,
@@ -30,6 +32,7 @@ from keeper.core.event import (
     WindowClosed,
 )
 from keeper.core.ring import EVENT_BYTES, Ring
+from keeper.core.tally import Acceptance, counts
 
 E = TypeVar("E", bound=Event)
 
@@ -43,6 +46,7 @@ WEIGHTS: dict[type, int] = {
     BlocksMissed: EVENT_BYTES,
     InfoAnswer: EVENT_BYTES + 512,
     LinesSeen: EVENT_BYTES,
+    PacketsCounted: EVENT_BYTES + 768,
     PausedAnswer: EVENT_BYTES,
     PeerCount: EVENT_BYTES,
     WindowClosed: EVENT_BYTES + 64,
@@ -58,6 +62,7 @@ NOT_LOGGED = frozenset(
         InfoAnswer,
         LoopLate,
         PacketResent,
+        PacketsCounted,
         PacketUnanswered,
         PausedAnswer,
         PeerCount,
@@ -141,7 +146,8 @@ class Memory:
     """Rings by kind of event, the chain the blocks tell of, and how well each source sees. Filled by the loop only.
 
     `turns` counts what no event tells and every verdict may depend on: a source that went blind or came back, distrust,
-    the turns of the chain. `value` is an endpoint's watched field and `value_since` when it was first answered.
+    the turns of the chain. `value` is an endpoint's watched field and `value_since` when it was first answered;
+    `acceptance` is how an agent's packets have fared since one was last accepted.
     """
 
     def __init__(self, subject: Subject, bounds: Bounds, grace: float, started: float) -> None:
@@ -156,6 +162,7 @@ class Memory:
         self.last_line_at: float | None = None
         self.value: str | None = None
         self.value_since: float | None = None
+        self.acceptance = Acceptance()
         self.distrust_until = 0.0
         self.distrust_reason = ""
         self.turns = 0
@@ -200,6 +207,8 @@ class Memory:
             self._count_lines(ring, cast("Sequence[LinesSeen]", events))
         else:
             ring.extend(events)
+        if kind is PacketAnswered or kind is PacketUnanswered:
+            self._count_packets(cast("Sequence[PacketAnswered | PacketUnanswered]", events))
         if kind not in NOT_LOGGED:
             self.last_line_at = max(self.last_line_at or 0.0, events[-1].at)
         elif kind is ReferenceAnswer:
@@ -222,6 +231,19 @@ class Memory:
                 ring.replace_last(both)
             else:
                 ring.append(event)
+
+    def _count_packets(self, events: Sequence[PacketAnswered | PacketUnanswered]) -> None:
+        """What came of packets within one second is one event: minutes of a busy agent stay countable."""
+        ring = self.ring(PacketsCounted)
+        last = cast("PacketsCounted | None", ring.last)
+        for of_second in counts(last, events):
+            if last is not None and int(last.at) == int(of_second.at):
+                ring.replace_last(of_second)
+            else:
+                ring.append(of_second)
+            last = None
+        for event in events:
+            self.acceptance.take(event)
 
     def sees(self, source: str, at: float) -> None:
         """The source has handed over everything up to `at`.
@@ -261,6 +283,7 @@ class Memory:
         self.turns += 1
         if source == "log":
             self.chain.sees_from(at)
+            self.acceptance.forget()
 
     def distrust(self, until: float, reason: str) -> None:
         """Believe no verdict before `until`: keeper itself was late, or its clock jumped."""

@@ -51,6 +51,11 @@ class Ring(Generic[E]):
         return self._bytes if self._each is None else self._each * len(self._events)
 
     @property
+    def room(self) -> int:
+        """How many more events are taken before one falls out, of a kind without free text."""
+        return self._max_count - len(self._events)
+
+    @property
     def last(self) -> E | None:
         return self._events[-1] if self._events else None
 

@@ -1,7 +1,12 @@
 """The rules. A new one is one file and one line here."""
 
+from keeper.rules.agent_silent import AgentSilent
+from keeper.rules.answer_slow import AnswerSlow
 from keeper.rules.blocks_silent import BlocksSilent
 from keeper.rules.clock_jump import ClockJump
+from keeper.rules.delivery_backlog import DeliveryBacklog
+from keeper.rules.delivery_failing import DeliveryFailing
+from keeper.rules.delivery_outage import DeliveryOutage
 from keeper.rules.double_production import DoubleProduction
 from keeper.rules.endpoint_failing import EndpointFailing
 from keeper.rules.exception_logged import ExceptionLogged
@@ -48,6 +53,11 @@ RULES: dict[str, type[Rule]] = {
     "resources": Resources,
     "endpoint_failing": EndpointFailing,
     "pattern_seen": PatternSeen,
+    "delivery_outage": DeliveryOutage,
+    "delivery_failing": DeliveryFailing,
+    "delivery_backlog": DeliveryBacklog,
+    "answer_slow": AnswerSlow,
+    "agent_silent": AgentSilent,
     "exception_logged": ExceptionLogged,
     "node_restarted": NodeRestarted,
     "self_late": SelfLate,

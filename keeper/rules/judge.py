@@ -52,6 +52,7 @@ class Judge:
             }
         self.wakes = frozenset(kind for rule in rules for kind in rule.wakes)
         self._until = dict.fromkeys(self.judged, now)
+        self._rested = dict.fromkeys(self.judged, 0.0)  # until when a rule is not woken, of those that rest
         self._listeners = {kind: [rule for rule in rules if kind in rule.wakes] for kind in self.wakes}
         self._heed_ours = [rule.name for rule in rules if rule.heeds_ours]
         self._turns = memory.turns
@@ -65,9 +66,10 @@ class Judge:
         return [rule for rule in self._listeners.get(type(event), ()) if rule.heeds(event, before, subject)]
 
     def wake(self, rules: Iterable[Rule]) -> None:
-        """Ask these at the next `ask`."""
+        """Ask these at the next `ask`, or when they have rested."""
         for rule in rules:
-            self._until[rule.name] = self.due = 0.0
+            at = self._until[rule.name] = min(self._until[rule.name], self._rested[rule.name])
+            self.due = min(self.due, at)
 
     def wake_all(self) -> None:
         self._until = dict.fromkeys(self._until, 0.0)
@@ -104,6 +106,8 @@ class Judge:
         changed: list[Judged] = []
         for name in [name for name, until in self._until.items() if until <= soon]:
             before = self.judged[name]
+            if before.rule.rests:
+                self._rested[name] = now + before.rule.rests
             state = before.verdict.state
             if now < distrust:
                 verdict = unknown(self.memory.distrust_reason, until=distrust)

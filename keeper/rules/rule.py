@@ -30,7 +30,8 @@ class Rule:
 
     `name` is the rule's name in the configuration, metrics and alerts; `kinds` the kinds of subject it judges; `after`
     the rules whose failure explains this one, so that one cause raises one alert; `wakes` the events after which a
-    verdict may change before its `until`, and `heeds_ours` whether it may too when a producer of ours signs again.
+    verdict may change before its `until`, and `heeds_ours` whether it may too when a producer of ours signs again;
+    `rests` is for how many seconds it is left alone after an answer, however often it is woken.
     """
 
     name: ClassVar[str]
@@ -38,12 +39,13 @@ class Rule:
     after: ClassVar[tuple[str, ...]] = ()
     wakes: ClassVar[tuple[type, ...]] = ()
     heeds_ours: ClassVar[bool] = False
+    rests: ClassVar[float] = 0.0
 
     enabled: bool = flag("yes", "no switches the rule off")
     severity: str = routed_as("critical")
     for_: float = duration("0s", "how long it must fail before it fires", key="for")
     recover: float = resolved_after("10s")
-    subjects: tuple[str, ...] = names("", "names of the nodes, logs or endpoints it judges; empty: all")
+    subjects: tuple[str, ...] = names("", "names of the nodes, logs, endpoints or agents it judges; empty: all")
 
     def remembers(self) -> float:
         """For how many seconds a single thing counts, of a rule that tells of such; 0 where what fails lasts.

@@ -17,7 +17,7 @@ class SourceDown(Rule):
     """The log or the container cannot be read for `window`, or its reader has said nothing for so long."""
 
     name = "source_down"
-    kinds = ("node", "log")
+    kinds = ("node", "log", "agent")
 
     window: float = duration("5s", "how long the log may be out of sight", minimum=1)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import pytest
+
 from keeper.core.event import ForkSwitched, PeerCount
 from keeper.core.memory import Memory, View
 from keeper.core.verdict import FOREVER, State, Verdict, failing, ok
@@ -173,3 +175,34 @@ def test_no_rules_are_never_due() -> None:
     asking = judge()
     assert asking.ask(T0) == []
     assert asking.due == FOREVER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resting(Scripted):
+    rests = 0.5
+
+
+def test_a_rule_that_rests_is_not_woken_again_at_once() -> None:
+    """However often what it listens to happens; when it has rested it is asked, even if nothing comes any more."""
+    rule = Resting()
+    asking = judge(rule)
+    asking.ask(T0)
+    for hundredths in range(100):
+        asking.wake([rule])
+        asking.ask(T0 + 1 + hundredths / 100)
+    assert rule.asked == [0, 1, 1.5]
+    assert asking.due == T0 + 2
+    asking.ask(T0 + 2)
+    assert (rule.asked[-1], asking.due) == (2, FOREVER)
+
+
+def test_a_rule_that_rests_is_asked_when_sight_is_lost() -> None:
+    """That is no event among many."""
+    rule = Resting()
+    scene = Scene().sees("log", 0)
+    asking = judge(rule, scene=scene)
+    asking.ask(T0)
+    scene.blinded("log", 0.1)
+    asking.heed()
+    asking.ask(T0 + 0.1)
+    assert rule.asked == [0, pytest.approx(0.1)]

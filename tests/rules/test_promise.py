@@ -12,9 +12,16 @@ from keeper.core.memory import Bounds, Memory, Subject, View
 from keeper.core.verdict import State
 from keeper.rules import RULES
 from keeper.rules.advance import advance
+from keeper.rules.agent_silent import AgentSilent
+from keeper.rules.answer_slow import AnswerSlow
+from keeper.rules.delivery_backlog import DeliveryBacklog
+from keeper.rules.delivery_failing import DeliveryFailing
+from keeper.rules.delivery_outage import DeliveryOutage
 from keeper.rules.judge import Judge
 from keeper.rules.own_silent import OwnSilent
 from keeper.rules.rule import Rule
+from keeper.rules.source_down import SourceDown
+from tests.rules.agent_life import AgentLife, agent_happenings, agent_lives
 from tests.rules.build import T0
 from tests.rules.timeline import Happening, Life, happenings, lives
 
@@ -30,6 +37,20 @@ def rules() -> list[Rule]:
     return [short if rule.name == short.name else rule for rule in made]
 
 
+def agent_rules() -> list[Rule]:
+    """Every rule about agents, with windows that fit into the lives."""
+    made: list[Rule] = [
+        SourceDown(),
+        DeliveryOutage(window=15.0),
+        DeliveryFailing(window=40.0, count=60),
+        DeliveryBacklog(age=20.0),
+        AnswerSlow(window=30.0),
+        AgentSilent(window=25.0),
+    ]
+    assert {rule.name for rule in made} == {name for name, rule in RULES.items() if "agent" in rule.kinds}
+    return made
+
+
 class Answer(NamedTuple):
     time: float
     rule: str
@@ -42,10 +63,13 @@ def memory_of(life: Life) -> Memory:
     return Memory(Subject("n", "node", life.role, life.producers, sources, 3), Bounds(), 1.0, T0)
 
 
-def at_deadlines(life: Life, told: Sequence[Happening]) -> Iterator[Answer]:
+def memory_of_agent(life: AgentLife) -> Memory:
+    return Memory(Subject("a", "agent", sources=frozenset({"log"})), Bounds(events=life.remembered), 1.0, T0)
+
+
+def at_deadlines(memory: Memory, rules: Sequence[Rule], told: Sequence[Happening]) -> Iterator[Answer]:
     """As the loop does it: sleep until something comes or is due."""
-    memory = memory_of(life)
-    judge = Judge(memory, rules(), T0)
+    judge = Judge(memory, rules, T0)
     for happening in told:
         now = T0 + happening.time
         while (due := min(judge.due, memory.chain.next_close())) < now:
@@ -56,10 +80,8 @@ def at_deadlines(life: Life, told: Sequence[Happening]) -> Iterator[Answer]:
             yield Answer(judge.now or now, judged.rule.name, judged.verdict.state, judged.verdict.reason)
 
 
-def all_the_time(life: Life, told: Sequence[Happening]) -> Iterator[Answer]:
+def all_the_time(memory: Memory, rules: Sequence[Rule], told: Sequence[Happening]) -> Iterator[Answer]:
     """Every rule ten times a second."""
-    memory = memory_of(life)
-    asked = rules()
     index = 0
     end = told[-1].time
     for step in range(int(end / GRID)):
@@ -74,25 +96,18 @@ def all_the_time(life: Life, told: Sequence[Happening]) -> Iterator[Answer]:
             index += 1
         memory.close_windows(T0 + time)
         view = View(memory, T0 + time)
-        for rule in asked:
+        for rule in rules:
             verdict = rule.judge(view)
             yield Answer(T0 + time, rule.name, verdict.state, verdict.reason)
 
 
-@hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(lives())
-def test_deadlines_tell_what_asking_all_the_time_tells(life: Life) -> None:
-    """For every rule and whatever happens to node, network and sources: a state that lasts is told within a quarter of
-    a second after OK, and within one more second after FAILING or UNKNOWN."""
-    told = list(happenings(life))
-    if not told:
-        return
-    lazy: dict[str, list[Answer]] = {rule.name: [] for rule in rules()}
-    for answer in at_deadlines(life, told):
+def hold_against_each_other(lazily: Iterator[Answer], eagerly: Iterator[Answer], rules: Sequence[Rule]) -> None:
+    lazy: dict[str, list[Answer]] = {rule.name: [] for rule in rules}
+    for answer in lazily:
         lazy[answer.rule].append(answer)
     since: dict[str, Answer] = {}
     position = dict.fromkeys(lazy, 0)
-    for eager in all_the_time(life, told):
+    for eager in eagerly:
         name = eager.rule
         if name not in since or since[name].state is not eager.state:
             since[name] = eager
@@ -109,3 +124,23 @@ def test_deadlines_tell_what_asking_all_the_time_tells(life: Life) -> None:
                 f"({eager.reason}) since {since[name].time - T0:.1f}, but asked at deadlines it is "
                 f"{current.state.value} ({current.reason}) since {current.time - T0:.2f}"
             )
+
+
+@hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(lives())
+def test_deadlines_tell_what_asking_all_the_time_tells(life: Life) -> None:
+    """For every rule and whatever happens to node, network and sources: a state that lasts is told within a quarter of
+    a second after OK, and within one more second after FAILING or UNKNOWN."""
+    told = list(happenings(life))
+    if told:
+        lazily, eagerly = at_deadlines(memory_of(life), rules(), told), all_the_time(memory_of(life), rules(), told)
+        hold_against_each_other(lazily, eagerly, rules())
+
+
+@hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(agent_lives())
+def test_deadlines_tell_it_of_agents_too(life: AgentLife) -> None:
+    """Whatever a statistics agent sends and its server answers, also when keeper remembers less than a window of it."""
+    told = list(agent_happenings(life))
+    lazily = at_deadlines(memory_of_agent(life), agent_rules(), told)
+    hold_against_each_other(lazily, all_the_time(memory_of_agent(life), agent_rules(), told), agent_rules())

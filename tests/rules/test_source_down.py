@@ -70,3 +70,10 @@ def test_the_window_is_configurable() -> None:
     scene = Scene().sees("log", 0)
     assert said(scene.verdict(SourceDown(window=20.0), 19.9))[0] == "ok"
     assert said(scene.verdict(SourceDown(window=20.0), 20))[0] == "failing"
+
+
+def test_it_judges_an_agents_log_too() -> None:
+    """The same way."""
+    scene = Scene(kind="agent").sees("log", 0).blinded("log", 1)
+    assert "agent" in SourceDown.kinds
+    assert said(scene.verdict(RULE, 6))[0] == "failing"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tests.delivery.live_agent import LiveAgent, Name
 from tests.delivery.statistics_server import IDL, StatisticsServer, identity
 from tests.notifiers.receiver import Answer, Request
 from tests.peers import free_port
+from tests.peers.alertmanager import Alertmanager
 from tests.peers.ask import eventually, get
 from tests.scenarios.keeper_process import KeeperProcess
 
@@ -30,6 +31,16 @@ recovered_for = 1s
 rest = 1s
 slow = 20
 {more}
+"""
+
+
+ALERTS = """
+[rule:delivery_outage]
+window = 5s
+recover = 3s
+[alertmanager]
+urls = {url}
+interval = 3s
 """
 
 
@@ -60,48 +71,60 @@ class Site:
         return self.keeper.metric("keeper_packets_undelivered", agent="stats", stand=stand)
 
     def await_recovery(self, deadline: float) -> None:
-        """Wait until nothing is due or open any more, the agent having stopped."""
+        """Wait until nothing is due or open any more. The agent stops when nothing is due: it is the proof of life."""
+
+        def settled(*stands: str) -> bool:
+            delivery = self.keeper.subject("stats")["delivery"]
+            return not any(delivery[stand] for stand in stands)
+
+        eventually(lambda: settled("due", "resending"), "everything to be delivered", deadline)
         self.agent.stop()
-
-        def settled() -> bool:
-            return (
-                not self.stand("due")
-                and not self.stand("open")
-                and not self.keeper.subject("stats")["delivery"]["resending"]
-            )
-
-        eventually(settled, "everything to be delivered", deadline)
+        eventually(lambda: settled("due", "open", "resending"), "the last answers", deadline)
 
 
 @pytest.mark.parametrize("outage", [20, pytest.param(120, marks=pytest.mark.soak)])
-def test_what_an_outage_lost_is_delivered_once(tmp_path: Path, seed: int, outage: float) -> None:
-    """The server is away; meanwhile the log is rotated and keeper killed with -9. In the end it has each once."""
-    site = Site(tmp_path, seed)
+def test_what_an_outage_lost_is_delivered_once(
+    tmp_path: Path, seed: int, new_alertmanager: Callable[..., Alertmanager], outage: float
+) -> None:
+    """The server is away; meanwhile the log is rotated and keeper killed with -9. In the end it has each packet once,
+    and a person was told of the outage and of its end, once."""
+    alertmanager = new_alertmanager()
+    site = Site(tmp_path, seed, ALERTS.format(url=alertmanager.url))
+
+    def pass_by(share: float, what: str) -> None:
+        """Let a share of the outage pass, by what the agent sent."""
+        eventually(lambda: len(site.agent.sent) > begun + outage * share / 0.06, what, outage * 3)
+
+    def told(alert: str) -> list[str]:
+        return [one.status for one in alertmanager.inbox.notified() if one.labels["alertname"] == alert]
+
     with site.agent, site.keeper:
         with site.server() as server:
             server.wait_count(20)
+            eventually(lambda: site.stand("due") == 0, "what was lost before the server came", 20)
         begun = len(site.agent.sent)
-        eventually(lambda: len(site.agent.sent) > begun + outage / 3 / 0.06, "a third of the outage", outage * 3)
+        pass_by(1 / 3, "a third of the outage")
         site.agent.rotate(tmp_path / "statistic.log.1")
-        eventually(lambda: len(site.agent.sent) > begun + outage / 2 / 0.06, "half of the outage", outage * 3)
+        pass_by(1 / 2, "half of the outage")
         assert site.stand("due") > 10
+        eventually(lambda: told("KeeperDeliveryOutage"), "the alert", 20)
         site.keeper.kill()
-        eventually(lambda: len(site.agent.sent) > begun + outage / 1.5 / 0.06, "keeper to miss some", outage * 3)
+        pass_by(2 / 3, "keeper to miss some")
         site.keeper.start()
-        eventually(lambda: len(site.agent.sent) > begun + outage / 0.06, "the end of the outage", outage * 3)
+        pass_by(1, "the end of the outage")
         lost = len(site.agent.sent) - begun
         due = eventually(lambda: site.stand("due") > lost * 0.9 and site.stand("due"), "all that was lost", 10)
         page = get(f"http://{site.keeper.address}/").text
         assert "not sent again: the server took 0 of 10 live packets in a row" in page
+        assert "no packet was accepted for" in page
         with site.server():
-            eventually(
-                lambda: site.keeper.metric("keeper_resend_active", agent="stats") or site.stand("due") < due, "it", 20
-            )
+            eventually(lambda: site.stand("due") < due, "packets to be sent again", 20)
             site.await_recovery(60)
+            eventually(lambda: "resolved" in told("KeeperDeliveryOutage"), "the end of the alert", 30)
         assert Counter(site.agent.sent) == site.accepted, "each packet, once"
         assert site.keeper.metric("keeper_resend_packets_total", agent="stats", result="accepted") >= lost * 0.9
-        told = site.keeper.command("history", "--json").stdout
-        assert "sending again came through" in told
+        assert "sending again came through" in site.keeper.command("history", "--json").stdout
+        assert told("KeeperDeliveryOutage") == ["firing", "resolved"]
 
 
 def test_killed_while_it_sends_again_nothing_is_sent_twice_that_is_held(tmp_path: Path, seed: int) -> None:
