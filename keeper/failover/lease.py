@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from keeper.errors import KeeperError
 
 
-class Unreachable(KeeperError):
+class Unreachable(KeeperError):  # noqa: N818  # it is an answer, and reads as one where it is caught
     """The store gave no valid answer in time: whether it did what it was asked for is unknown. The message says why."""
 
 
