@@ -146,9 +146,9 @@ def _following(scans: Sequence[FileScan]) -> dict[int, int]:
 
 
 def _sure(before: FileScan) -> bool:
-    """Whether the ids at the beginning of a log are so large that another agent, or another day, hardly has them."""
+    """Whether a log begins with ids, so large that another agent, or another day, hardly has them."""
     ids = [stray.id for stray in before.strays[:1]] + ([] if before.first_id is None else [before.first_id])
-    return all(number >= SURE_ID for number in ids)
+    return bool(ids) and all(number >= SURE_ID for number in ids)
 
 
 def _overlap(one: FileScan, other: FileScan) -> bool:
