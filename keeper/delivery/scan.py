@@ -240,12 +240,14 @@ class Scanner:
         if self._wanted.added:
             self._add(data)
         sends: list[_Send] = []
-        for record in records(data):
+        found = records(data)
+        for record in found:
             if isinstance(record, Answered):
                 self._answer(record)
             elif isinstance(record, Sent) and ended:
                 self._send(record, sends)
-            elif isinstance(record, Broken) or began_as(data) == "send":  # else it is what a user wrote
+            elif isinstance(record, Broken) or (record is found[0] and began_as(data) == "send"):
+                # What is no beginning of an unended line is what a user wrote, or is part of a line that broke anyway.
                 self._break(record)
         self._base = base + len(data)
         self._chunks.append(_Chunk(data, base, sends))
