@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -225,9 +225,16 @@ def _along(ids: Sequence[int | None]) -> int | None:
 
 
 def _shared(after: FileScan, before: FileScan) -> list[Sent | Answered]:
-    """The records that the end of one log and the beginning of another make; none unless they are whole."""
+    """The records that the end of one log and the beginning of another make, and neither makes alone; none unless they
+    are whole."""
     if not after.tail or before.head is None:
         return []
-    found = records(after.tail + before.head + b"\n")
-    whole = [record for record in found if not isinstance(record, Broken)]
-    return whole if len(whole) == len(found) else []
+    joined = after.tail + before.head
+    if any(isinstance(record, Broken) for record in records(joined + b"\n")):
+        return []
+    alone = {(record.at, record.id) for piece in (after.tail, before.head) for record in _whole(piece)}
+    return [record for record in _whole(joined) if (record.at, record.id) not in alone]
+
+
+def _whole(line: bytes) -> Iterator[Sent | Answered]:
+    return (record for record in records(line + b"\n") if not isinstance(record, Broken))
