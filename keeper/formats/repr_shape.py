@@ -27,6 +27,9 @@ def count(text: bytes) -> int | None:
     number = len(inner) // 2
     if inner == b"()" * number:  # structs of plain fields, as nearly all are
         return number if number else _plain(text)
+    flat = inner.replace(b"(())", b"()")  # a struct in each
+    if flat == b"()" * (len(flat) // 2):
+        return len(flat) // 2
     for _ in range(4):  # structs in structs: nothing real is nested deeper
         inner = _INNER_PAIRS.sub(b"", inner)
         pairs = _PAIRS.match(inner)
@@ -54,10 +57,12 @@ def elements(text: bytes) -> Iterator[bytes]:
 
 def _skeleton(text: bytes) -> bytes | None:
     """The brackets outside strings, in order; None if a string does not end."""
-    if b'"' not in text and b"\\'" not in text:
+    if b'"' not in text and (b"\\" not in text or b"\\'" not in text):  # every quote begins or ends a string
         skeleton = text.translate(None, _NO_STRUCTURE).replace(b"''", b"")
-        if b"'" not in skeleton:  # else a string holds brackets
+        if b"'" not in skeleton:
             return skeleton
+        parts = text.split(b"'")  # a string holds brackets; every second part is one
+        return b"".join(parts[::2]).translate(None, _NO_STRUCTURE) if len(parts) % 2 else None
     bare = _STRINGS.sub(b"", text)
     if b"'" in bare or b'"' in bare:
         return None
