@@ -13,7 +13,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Cost(NamedTuple):
-    """Of one run of a program. `wall`, `user` and `system` in seconds.
+    """Of one run of a program. `wall`, `user` and `system` in seconds; `peak` is the most memory it held, or any one of
+    the processes it started, in MiB. (Never less than what the process held that started it: Linux counts that, too.)
 
     On a machine others work on, processor time is the fairer figure: the wall counts their work too.
     """
@@ -21,6 +22,7 @@ class Cost(NamedTuple):
     wall: float
     user: float
     system: float
+    peak: float
 
     @property
     def cpu(self) -> float:
@@ -37,7 +39,7 @@ def run(argv: Sequence[str], output: Path) -> Cost:
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{argv[0]} ended with {process.returncode}: {errors.read_text()[-2000:]}"
-    return Cost(wall, used.ru_utime, used.ru_stime)
+    return Cost(wall, used.ru_utime, used.ru_stime, used.ru_maxrss / 1024)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 # Everything but quotes and brackets; deleting it is one pass at a gigabyte a second.
-_NO_STRUCTURE = bytes(set(range(256)) - set(b"'[](){}"))
+_NO_STRUCTURE = bytes(set(range(256)) - set(b"'\"[](){}"))
 _STRING = rb"'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\""
 _STRINGS = re.compile(_STRING, re.DOTALL)
 _PAIRS = re.compile(rb"(?:\(\)|\[\]|\{\})*+")
@@ -57,12 +57,14 @@ def elements(text: bytes) -> Iterator[bytes]:
 
 def _skeleton(text: bytes) -> bytes | None:
     """The brackets outside strings, in order; None if a string does not end."""
-    if b'"' not in text and (b"\\" not in text or b"\\'" not in text):  # every quote begins or ends a string
-        skeleton = text.translate(None, _NO_STRUCTURE).replace(b"''", b"")
-        if b"'" not in skeleton:
-            return skeleton
-        parts = text.split(b"'")  # a string holds brackets; every second part is one
-        return b"".join(parts[::2]).translate(None, _NO_STRUCTURE) if len(parts) % 2 else None
+    double = b'"' in text
+    # `rfind` is twice as fast as `in` here: quotes are rarer than the backslashes of escaped letters.
+    if b"\\" not in text or (text.rfind(b"\\'") < 0 and not (double and b'\\"' in text)):
+        # No quote is escaped, so structure alone tells strings. Taking out two single quotes in a row changes nothing:
+        # outside they are a string, inside one they end it and begin the next.
+        text = text.translate(None, _NO_STRUCTURE).replace(b"''", b"")
+        if not double and b"'" not in text:
+            return text
     bare = _STRINGS.sub(b"", text)
     if b"'" in bare or b'"' in bare:
         return None
