@@ -3,8 +3,8 @@
     python -m bench.statistic_log LOG.gz TRUTH MINUTES [--seed N] [--start MINUTE] [--unanswered N] [--quickly]
 
 A few minutes are made up at random; the log is these again and again, each time with times and packet ids of its own.
-So little is held, and the same seed makes the same log. A minute is 7 MB: 340 lines a second, 8 of them packets on their
-way with 20 events each. TRUTH gets a line `id type code` for each packet that was not delivered, in order of sending;
+So little is held, and the same seed makes the same log. A minute is 7 MB: 340 lines a second, 8 of them packets with 20
+events each. TRUTH gets a line `id type code` for each packet that was not delivered, in order of sending;
 the code is `-` for one that was not answered.
 """
 

@@ -371,15 +371,15 @@ class Scanner:
 
     def _add(self, data: bytes) -> None:
         """Copy the events that services handed over."""
-        out = self._files["added"]
-        for event in added(data):
-            if not self._wanted.covers(event.at):
-                continue
-            if event.key is None:
-                self.made.broken += 1
-                continue
-            out.write(b"key=%b, args=%b\n" % (event.key, data[event.start : event.end]))
-            self.made.added += 1
+        copied = []
+        for at, key, start, end in added(data):
+            if self._all or self._wanted.covers(at):
+                if key is None:
+                    self.made.broken += 1
+                else:
+                    copied.append(b"key=%b, args=%b\n" % (key, data[start:end]))
+        self._files["added"].writelines(copied)
+        self.made.added += len(copied)
 
     def _forget(self) -> None:
         """Let go of the oldest chunk. What in it is not delivered goes to disk."""

@@ -25,7 +25,7 @@ def count(text: bytes) -> int | None:
         return None
     inner = skeleton[1:-1]
     number = len(inner) // 2
-    if inner == b"()" * number:  # structs of plain fields, as nearly all are
+    if inner == b"()" * number or inner == b"{}":  # structs of plain fields, as nearly all are; arguments
         return number if number else _plain(text)
     flat = inner.replace(b"(())", b"()")  # a struct in each
     if flat == b"()" * (len(flat) // 2):

@@ -57,7 +57,8 @@ _WHAT: tuple[tuple[bytes, Literal["send", "answer"]], ...] = (
     (b"sendThrift LIST: key", "send"),
     (b"onSendThriftHttpResponse: key=", "answer"),
 )
-_ADDED = re.compile(rb"^" + _PREFIX + rb"to add: (?:key " + _KEY + rb", args (\{.*\})\r?$)?", re.MULTILINE)
+_ADD = b"] to add: "
+_ADDED = re.compile(_PREFIX + rb"to add: (?:key " + _KEY + rb", args (\{[^\n]*\})\r?$)?")
 
 
 class Sent(NamedTuple):
@@ -136,12 +137,16 @@ def records(data: bytes) -> list[Record]:
 def added(data: bytes) -> list[Added]:
     """Find all events that services handed over in a chunk of complete lines."""
     found = []
-    for match in _ADDED.finditer(data):
-        at = _time(match)
-        if at is None:
-            continue
-        whole = match[4] is not None and count(b"[" + match[4] + b"]") == 1
-        found.append(Added(at, match[3] if whole else None, match.start(4), match.end(4)))
+    hit, size = data.find(_ADD), len(data)
+    while hit >= 0:
+        end = data.find(b"\n", hit)
+        if end < 0:
+            end = size
+        match = _matched(_ADDED, data, hit, end)
+        if match and (at := _time(match)) is not None:
+            whole = match[4] is not None and count(b"[%b]" % match[4]) == 1
+            found.append(Added(at, match[3] if whole else None, match.start(4), match.end(4)))
+        hit = data.find(_ADD, end)
     return found
 
 
