@@ -28,9 +28,8 @@ def counted(text: str) -> int | None:
         elif mark in CLOSES:
             opened.append(CLOSES[mark])
             number += len(opened) == 2
-        elif mark in ")]}":
-            if not opened or opened.pop() != mark or (not opened and place < len(text) - 1):
-                return None
+        elif mark in ")]}" and (not opened or opened.pop() != mark or (not opened and place < len(text) - 1)):
+            return None
     if quote or opened or text[:1] != "[" or text[-1:] != "]":
         return None
     return number
