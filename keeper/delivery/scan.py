@@ -245,13 +245,14 @@ class Scanner:
             self._add(data)
         sends: list[_Send] = []
         found = records(data)
+        if not ended:  # what does not begin it may be what a user wrote
+            found = [record for record in found[:1] if isinstance(record, Broken) or began_as(data)]
         for record in found:
             if isinstance(record, Answered):
                 self._answer(record)
             elif isinstance(record, Sent) and ended:
                 self._send(record, sends)
-            elif isinstance(record, Broken) or (record is found[0] and began_as(data) == "send"):
-                # What is no beginning of an unended line is what a user wrote, or is part of a line that broke anyway.
+            else:
                 self._break(record)
         self._base = base + len(data)
         self._chunks.append(_Chunk(data, base, sends))
