@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,12 +29,14 @@ class Cost(NamedTuple):
         return self.user + self.system
 
 
-def run(argv: Sequence[str], output: Path) -> Cost:
-    """Run a program to its end with its output in a file. AssertionError with its words when it fails."""
+def run(argv: Sequence[str], output: Path, started: Callable[[int], None] = lambda pid: None) -> Cost:
+    """Run a program to its end with its output in a file; `started` is told its process once it runs. AssertionError
+    with its words when it fails."""
     errors = output.with_suffix(".err")
     with output.open("wb") as out, errors.open("wb") as err:
         began = time.perf_counter()
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        started(process.pid)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
