@@ -70,7 +70,7 @@ class Replay:
         # Second by second, as they came: when the outage was over is to be found out, not that it was.
         for _, moment in groupby(parsed.events, lambda event: int(event.at)):
             events = list(moment)
-            self._delivery.read(events, data)
+            self._delivery.read(events, data, events[-1].at)
             self._delivery.changes()  # a replay stores nothing
             yield from self._take(events)
 
