@@ -76,12 +76,15 @@ def test_the_backlog_is_told_at_once_when_counts_change_and_else_once_a_second()
     [told] = made.derive(NOW + 5.2, NOW + 5.2)
     assert isinstance(told, BacklogChanged)
     assert (told.due, told.events) == (2, 4)
+    made.arrears.hold(1, "a person must look")
+    [told] = made.derive(NOW + 5.2, NOW + 5.2)
+    assert told == BacklogChanged(NOW + 5.2, 1, 1, 0, 4, NOW, failed)
     made.around = Around(blind="the log is away")
     assert made.derive(NOW + 5.3, NOW + 5.3) == []
     assert made.derive(NOW + 6.1, NOW + 6.1) == []
     [told] = made.derive(NOW + 6.2, NOW + 6.2)
     assert isinstance(told, BacklogChanged)
-    assert (told.due, told.why) == (2, "the log is away")
+    assert (told.due, told.why) == (1, "the log is away")
 
 
 @pytest.mark.parametrize(
@@ -207,10 +210,10 @@ def test_an_agent_whose_clock_was_ahead_does_not_stop_the_clock_for_good() -> No
 LOG = "stats/log"
 
 
-def an_agent() -> Pipeline:
+def an_agent(*kept: Parcel) -> Pipeline:
     settings = parse("[agent:stats]\nlog = file:/tmp/x.log\nurl = http://x\nwire = json\nanswer_within = 60s", "c", {})
     [subject] = [one for one in subjects(settings) if one.kind == "agent"]
-    made = Delivery(Arrears("stats", TERMS), Recovery(RecoveryTerms()))
+    made = Delivery(Arrears("stats", TERMS, kept), Recovery(RecoveryTerms()))
     return pipeline(subject, settings, forms(settings)["stats"], {}, lambda *_: None, NOW, delivery=made)
 
 
@@ -240,11 +243,21 @@ def test_after_a_pause_the_log_is_read_before_an_answer_is_missed() -> None:
         SourceUp(LOG, later),
         Chunk(LOG, lines(1, NOW + 3, 200) + lines(2, NOW + 4), later, "2"),
         Chunk(LOG, lines(2, NOW + 5, 200) + lines(3, NOW + 100), later, "3"),
-        Chunk(LOG, lines(4, later - 1), later, "4"),
+        Chunk(LOG, lines(4, later - 100), later, "4"),
     ):
         taken = agent.take(item, "log", later, 0.0)
         assert 2 not in {event.id for event in taken.events if isinstance(event, PacketUnanswered)}
         assert 1 not in {event.id for event in taken.events if isinstance(event, PacketUnanswered)}
     assert stands(agent) == [Stand.DUE, Stand.OPEN]
-    agent.take(SourceUp(LOG, later + 61), "log", later + 61, 0.0)
+    agent.take(SourceUp(LOG, later + 1), "log", later + 1, 0.0)
     assert stands(agent) == [Stand.DUE, Stand.DUE]
+
+
+def test_after_a_restart_the_log_is_read_before_an_answer_is_missed() -> None:
+    """What was open when keeper ended has its answer in what was logged meanwhile."""
+    agent = an_agent(Parcel(1, 1, "c", "Chat", NOW, 1, 1))
+    later = NOW + 3600
+    agent.take(SourceUp(LOG, later), "log", later, 0.0)
+    assert stands(agent) == [Stand.OPEN]
+    agent.take(Chunk(LOG, lines(1, NOW + 3, 200), later, "2"), "log", later, 0.0)
+    assert stands(agent) == []

@@ -52,6 +52,7 @@ Step = Callable[[Recovery], object]
             "the server took 0 of 20 live packets in a row since: a packet had no answer",
         ),
         (TERMS, [accepted, lambda r: r.live_unanswered(NOW - 30.1)], WELL, None),
+        (TERMS, [lambda r: accepted(r, 10, NOW - 31), lambda r: accepted(r, 10, NOW - 1)], WELL, None),
         (TERMS, [lambda r: accepted(r, 500, NOW - 29)], WELL, "the server takes packets for 29 of 30 s"),
         (
             TERMS, [accepted, lambda r: r.ended(NOW, "busy"), accepted], WELL,
