@@ -132,7 +132,7 @@ class Daemon:
         for thread, _ in self.sources.values():
             thread.stop()
         for courier in self.couriers.values():
-            courier.close()
+            courier.close("keeper stops")
         self.announcer.stop()
         self.inbox.close()
         self.server.close()
@@ -266,7 +266,7 @@ class Daemon:
         watched = {agent.name: agent for agent in settings.agents if agent.log}
         for name in [name for name, courier in self.couriers.items() if watched.get(name) != courier.settings]:
             courier = self.couriers.pop(name)
-            courier.close()
+            courier.close("the settings of its agent changed")
             courier.join(RUN_ENDS_WITHIN)
         for name, agent in watched.items():
             if name not in self.couriers:

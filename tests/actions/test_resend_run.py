@@ -232,7 +232,7 @@ def test_left_alone_it_ends_at_once_and_says_nothing_of_what_is_in_flight(folder
     with StatisticsServer(answer) as server:
         agent = settings(server.url, request_timeout="100s")
         runs.append(Resend(agent, folder, parcels([A, B]), Texts([A, B]).get, Clock().now, said, heard))
-        thread = threading.Thread(target=runs[0].run)
+        thread = threading.Thread(target=runs[0].run, daemon=True)
         thread.start()
         thread.join(20)
         assert not thread.is_alive()

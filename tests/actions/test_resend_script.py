@@ -187,7 +187,7 @@ def test_told_to_stop_it_ends_and_nobody_knows_what_arrived(site: Site) -> None:
     heard = Heard()
     resend = site.resend(f"trap '' TERM; echo 1001; touch {begun}; sleep 300; sleep 300", [A, B], heard)
     ended: list[str] = []
-    thread = threading.Thread(target=lambda: ended.append(resend.run()))
+    thread = threading.Thread(target=lambda: ended.append(resend.run()), daemon=True)
     thread.start()
     eventually(begun.exists, "it to begin", 20)
     resend.stop("the server suffers")
