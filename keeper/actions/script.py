@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import sh
@@ -20,6 +22,7 @@ HURRY = 1.0  # the same for one that is told to stop: keeper itself may have to 
 MOST_SAID = 200  # bytes of its error output that are told
 LONGEST_LINE = 4096  # bytes
 PIECE = 4096  # bytes read at once
+PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 def why_not_trusted(path: Path) -> str | None:
@@ -56,7 +59,8 @@ def run(
 
     Returns what went wrong in half a sentence, empty when it ended with 0. `wait` waits, and says when to stop: then,
     and after `seconds`, its process group is told to end. What is left of the group GRACE or HURRY seconds later, or
-    when the program itself has ended, is killed. Raises KeeperError when it must not or cannot be started.
+    when the program itself has ended, is killed; and the program with the thread that called this, so that it does not
+    outlive a keeper that was killed. Raises KeeperError when it must not or cannot be started.
     """
     if why := why_not_trusted(Path(argv[0])):
         raise KeeperError(why)
@@ -71,7 +75,7 @@ def run(
             *argv[1:],
             _bg=True, _bg_exc=False, _new_session=True, _env=environment, _cwd="/", _tty_out=False, _in="",
             _out=lines.feed, _out_bufsize=PIECE, _err=complain, _err_bufsize=PIECE, _internal_bufsize=1,
-            _encoding="latin-1",
+            _encoding="latin-1", _preexec_fn=partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGKILL),
         )  # fmt: skip
     except (OSError, sh.CommandNotFound, sh.ForkException) as error:
         raise KeeperError(f"{argv[0]} cannot be started: {error}") from error

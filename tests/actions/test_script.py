@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -174,3 +176,23 @@ def test_output_without_end_costs_no_memory(tmp_path: Path) -> None:
     assert told == ""
     assert [len(line) for line in lines] == [LONGEST_LINE, 1]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+
+
+RUNNER = """
+import sys, threading, time
+from keeper.actions.script import run
+run([sys.argv[1]], {}, 300.0, print, time.monotonic, threading.Event().wait)
+"""
+
+
+def test_it_does_not_outlive_a_keeper_that_is_killed(tmp_path: Path) -> None:
+    """The next keeper would send the same packets beside it."""
+    told = tmp_path / "pid"
+    program = script(tmp_path / "send", f"echo $$ > {told}.new; mv {told}.new {told}; while true; do sleep 0.1; done")
+    keeper = subprocess.Popen([sys.executable, "-c", RUNNER, str(program)])
+    eventually(told.exists, "the program to run", 20)
+    pid = int(told.read_text())
+    assert alive(pid)
+    keeper.kill()
+    keeper.wait()
+    eventually(lambda: not alive(pid), "the program to be gone", 5)
