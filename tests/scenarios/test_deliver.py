@@ -144,6 +144,8 @@ def test_killed_while_it_sends_again_nothing_is_sent_twice_that_is_held(tmp_path
                 )  # fmt: skip
                 site.keeper.kill()
                 site.keeper.start()
+            delivered = "keeper_packets_delivered_total"
+            eventually(lambda: site.keeper.metric(delivered, agent="stats") >= 10, "live packets to be a proof", 20)
             site.await_recovery(60)
         held = site.stand("held")
         assert max(site.accepted.values()) == 1, "no packet twice"
