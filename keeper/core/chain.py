@@ -6,7 +6,7 @@ keeps a few dictionaries. Pure: no clock, no threads.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -101,13 +101,20 @@ class Chain:
     # -- what comes in ---------------------------------------------------------------------------------------------
 
     def apply(
-        self, events: Sequence[Event], start: int, stop: int, now: float = float("-inf"), before: float = float("inf")
+        self,
+        events: Sequence[Event],
+        start: int,
+        stop: int,
+        now: float = float("-inf"),
+        before: float = float("inf"),
+        put_off: Callable[[float], float] | None = None,
     ) -> tuple[int, list[Event]]:
         """Take `events[start:stop]` in order; return how far it came and what follows: DoubleProduced, BlocksMissed and
         the windows of others that were over on the way.
 
         It comes back early because time has something to decide then: before an event at or after `before`, before one
         at which a window of ours is to be closed, when something followed from a block, and at one of its `turns`.
+        `put_off(at)` is asked, when an event has come to `before`, how far it may go instead, as the chain is now.
         `now` is the time everything was brought to so far.
         """
         derived: list[Event] = []
@@ -116,6 +123,8 @@ class Chain:
         while index < stop:
             if index > start:
                 at = events[index][0]
+                if at >= before and put_off is not None:
+                    before = put_off(at)
                 if at >= before or (at >= self._closes_at and not self._close_others(at, now, derived)):
                     break
             begin, index = index, self._run(events, index, stop, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar, cast
@@ -177,11 +177,17 @@ class Memory:
         return ring
 
     def take(
-        self, events: Sequence[Event], start: int, stop: int, now: float = float("-inf"), before: float = float("inf")
+        self,
+        events: Sequence[Event],
+        start: int,
+        stop: int,
+        now: float = float("-inf"),
+        before: float = float("inf"),
+        put_off: Callable[[float], float] | None = None,
     ) -> tuple[int, list[Event]]:
         """Remember `events[start:stop]`, or fewer when something follows from them; see `Chain.apply`."""
         turns = self.chain.turns
-        reached, derived = self.chain.apply(events, start, stop, now, before)
+        reached, derived = self.chain.apply(events, start, stop, now, before, put_off)
         self.turns += self.chain.turns - turns
         batch = events[start:reached]
         if len(set(map(type, batch))) == 1:

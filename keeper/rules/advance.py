@@ -42,6 +42,10 @@ def advance(
         now = max(now, begin)  # woken since the last call: by what the caller told, at the earliest now
     chain = memory.chain
     beyond = nextafter(upto, inf)
+
+    def put_off(at: float) -> float:
+        return min(judge.put_off(at), beyond)
+
     heard = now  # when the last event came
     index = 0
     count = len(events)
@@ -60,7 +64,7 @@ def advance(
             judge.wake(woken)
             next_waking, woken = next(waking, (count, []))
             stop = index + 1
-        index, derived = memory.take(events, index, stop, now, min(judge.due, beyond))
+        index, derived = memory.take(events, index, stop, now, min(judge.due, beyond), put_off)
         if judge.unsettled:
             judge.hear()
         judge.heed()

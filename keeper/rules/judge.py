@@ -129,5 +129,22 @@ class Judge:
         self.due = min(self._until.values(), default=float("inf"))
         return changed
 
+    def put_off(self, now: float) -> float:
+        """When the next verdict must be asked for, as things stand before the event of `now`.
+
+        What is due by then is often only that a rule which is well makes sure that blocks still come, and they do. This
+        asks for no verdict: it moves on the times of those that `hold`.
+        """
+        view = View(self.memory, now)
+        soon = now + EARLY
+        for name in [name for name, until in self._until.items() if until <= soon]:
+            judged = self.judged[name]
+            if judged.verdict.state is State.OK and (until := judged.rule.holds(view)) > now:
+                self._until[name] = until
+            elif self._until[name] <= now:
+                break  # it is to be asked, at its own time
+        self.due = min(self._until.values(), default=float("inf"))
+        return self.due
+
     def failing(self) -> frozenset[str]:
         return frozenset(name for name, judged in self.judged.items() if judged.verdict.state is State.FAILING)
