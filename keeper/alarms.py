@@ -7,7 +7,6 @@ verdict that held then: a replay that jumps over an hour fires what that hour wo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from keeper.core.alert import Alert, Phase, Policy, Transition, due, rests, step
 from keeper.core.verdict import State, Verdict, unknown
@@ -69,7 +68,7 @@ class Alarms:
         """Keep the words of a firing alert fresh: the number of seconds grows, another window was missed."""
         alert, verdict = self.alerts[judged.rule.name], judged.verdict
         if alert.phase is Phase.FIRING and verdict.state is State.FAILING:
-            self.alerts[judged.rule.name] = replace(alert, reason=verdict.reason, number=verdict.number)
+            self.alerts[judged.rule.name] = alert._replace(reason=verdict.reason, number=verdict.number)
 
     def until(self, now: float) -> list[Transition]:
         """Step what is due up to `now`."""
@@ -137,7 +136,8 @@ class Alarms:
             if name not in self._proved_from and rests(alert, judged, now):
                 if name in self._explainable:
                     self._cause(name, judged, now)
-                soonest = min(soonest, due(alert, now, policy))
+                if alert.phase is not Phase.INACTIVE:
+                    soonest = min(soonest, due(alert, now, policy))
                 continue
             verdict = self._believed(name, judged, now)
             stepped, transition = step(

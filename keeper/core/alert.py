@@ -9,7 +9,7 @@ UNKNOWN freezes it: the seconds in which keeper could not see count neither as f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -36,9 +36,10 @@ class Policy:
     recover: float
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(NamedTuple):
     """One rule's alert about one subject. Times are seconds on keeper's steady clock.
+
+    A named tuple because a replay makes tens of thousands: the words of what fires change.
 
     `incident` counts the firings; `started` and `resolved_at` belong to the newest of them: `started` is when its
     failure began, before `for`. `since` is when the phase was entered. `counts_from` is the time from which `for`
@@ -104,7 +105,8 @@ def due(alert: Alert, now: float, policy: Policy) -> float:
 def rests(alert: Alert, verdict: Verdict, now: float) -> bool:
     """Whether `step` changes nothing at `now`, whatever cause or silence there is: for most, most of the time."""
     if verdict.state is not State.FAILING:
-        return alert.phase is Phase.INACTIVE or (alert.phase is Phase.RESOLVED and now < alert.since + RESOLVED_FOR)
+        phase = alert.phase
+        return phase is Phase.INACTIVE or (phase is Phase.RESOLVED and now < alert.since + RESOLVED_FOR)
     counts = alert.counts_from is not None or alert.blind_since is not None
     told = alert.reason == verdict.reason and alert.number == verdict.number
     return alert.phase is Phase.FIRING and told and not counts
@@ -114,7 +116,7 @@ def blind(alert: Alert, since: float, why: str) -> Alert:
     """Freeze a pending or firing alert: nobody has seen its subject since `since`."""
     if alert.blind_since is not None or alert.phase not in (Phase.PENDING, Phase.FIRING):
         return alert
-    return replace(alert, blind_since=since, reason=_clipped(f"{alert.reason}; cannot be seen any more: {why}"))
+    return alert._replace(blind_since=since, reason=_clipped(f"{alert.reason}; cannot be seen any more: {why}"))
 
 
 def wake(alert: Alert, last_seen: float, now: float) -> Alert:
@@ -123,8 +125,7 @@ def wake(alert: Alert, last_seen: float, now: float) -> Alert:
     Times that lie in the future, because the clock was set back meanwhile, become `last_seen`.
     """
     seen = min(last_seen, now)
-    alert = replace(
-        alert,
+    alert = alert._replace(
         since=min(alert.since, seen),
         started=_not_after(alert.started, seen),
         resolved_at=_not_after(alert.resolved_at, seen),
@@ -137,9 +138,9 @@ def wake(alert: Alert, last_seen: float, now: float) -> Alert:
 def retire(alert: Alert, now: float, why: str) -> tuple[Alert, Transition | None]:
     """End an alert whose rule or subject is no longer configured; `why` becomes its reason."""
     if alert.phase is Phase.FIRING:
-        after = _resolve(replace(alert, reason=why, number=None), now)
+        after = _resolve(alert._replace(reason=why, number=None), now)
     elif alert.phase is Phase.PENDING:
-        after = _calm(replace(alert, reason=why, number=None), _Now(now, _AT_ONCE, None, None))
+        after = _calm(alert._replace(reason=why, number=None), _Now(now, _AT_ONCE, None, None))
     else:
         after = alert
     return after, _told(alert, after, now)
@@ -158,24 +159,23 @@ def _stay(alert: Alert, now: _Now) -> Alert:
 
 
 def _begin(alert: Alert, now: _Now) -> Alert:
-    return _ripen(replace(alert, phase=Phase.PENDING, since=now.time, counts_from=now.time), now)
+    return _ripen(alert._replace(phase=Phase.PENDING, since=now.time, counts_from=now.time), now)
 
 
 def _calm(alert: Alert, now: _Now) -> Alert:
-    return replace(
-        alert, phase=Phase.INACTIVE, since=now.time, counts_from=None, blind_since=None, cause=None, held=None
+    return alert._replace(
+        phase=Phase.INACTIVE, since=now.time, counts_from=None, blind_since=None, cause=None, held=None
     )
 
 
 def _ripen(alert: Alert, now: _Now) -> Alert:
     """Pending and failing. What another rule explains does not count: `for` begins anew when the cause is over."""
     if now.cause is not None:
-        return _hold(replace(alert, counts_from=None), now)
+        return _hold(alert._replace(counts_from=None), now)
     counts_from = now.time if alert.counts_from is None else alert.counts_from
     if now.silence is not None or now.time < counts_from + now.policy.for_:
-        return _hold(replace(alert, counts_from=counts_from), now)
-    return replace(
-        alert,
+        return _hold(alert._replace(counts_from=counts_from), now)
+    return alert._replace(
         phase=Phase.FIRING,
         since=now.time,
         started=alert.since,
@@ -189,7 +189,7 @@ def _ripen(alert: Alert, now: _Now) -> Alert:
 
 def _wait(alert: Alert, now: _Now) -> Alert:
     """Pending and not seen. Where another rule explains that, `for` begins anew too."""
-    return _hold(alert if now.cause is None else replace(alert, counts_from=None), now)
+    return _hold(alert if now.cause is None else alert._replace(counts_from=None), now)
 
 
 def _hold(alert: Alert, now: _Now) -> Alert:
@@ -197,22 +197,22 @@ def _hold(alert: Alert, now: _Now) -> Alert:
         held: str | None = f"caused by {now.cause}"
     else:
         held = None if now.silence is None else f"silence: {now.silence}"
-    return replace(alert, cause=now.cause, held=held)
+    return alert._replace(cause=now.cause, held=held)
 
 
 def _persist(alert: Alert, now: _Now) -> Alert:
-    return replace(alert, counts_from=None)
+    return alert._replace(counts_from=None)
 
 
 def _recover(alert: Alert, now: _Now) -> Alert:
     counts_from = now.time if alert.counts_from is None else alert.counts_from
     if now.time < counts_from + now.policy.recover:
-        return replace(alert, counts_from=counts_from)
+        return alert._replace(counts_from=counts_from)
     return _resolve(alert, now.time)
 
 
 def _resolve(alert: Alert, now: float) -> Alert:
-    return replace(alert, phase=Phase.RESOLVED, since=now, resolved_at=now, counts_from=None, blind_since=None)
+    return alert._replace(phase=Phase.RESOLVED, since=now, resolved_at=now, counts_from=None, blind_since=None)
 
 
 def _fade(alert: Alert, now: _Now) -> Alert:
@@ -246,8 +246,8 @@ def _sighted(alert: Alert, verdict: Verdict, now: float) -> Alert:
     counts_from = alert.counts_from
     if alert.blind_since is not None and counts_from is not None:
         counts_from += max(0.0, now - alert.blind_since)
-    return replace(
-        alert, counts_from=counts_from, blind_since=None, reason=_clipped(verdict.reason), number=verdict.number
+    return alert._replace(
+        counts_from=counts_from, blind_since=None, reason=_clipped(verdict.reason), number=verdict.number
     )
 
 
