@@ -6,9 +6,9 @@ keeps a few dictionaries. Pure: no clock, no threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from keeper.core.event import (
     BlockProduced,
@@ -41,6 +41,11 @@ MAX_OWN_SLOTS = 4 * SLOTS_PER_WINDOW
 LIVE_SECONDS = 15.0  # gaps before a block older than this on arrival are history, not news
 
 _BITS = tuple(1 << place for place in range(SLOTS_PER_WINDOW))
+
+Block: TypeAlias = BlockReceived | BlockProduced
+_BLOCKS = (BlockReceived, BlockProduced)
+# All that `Chain` heeds.
+_HEEDED = frozenset({*_BLOCKS, InfoAnswer, ScheduleAnswer, ScheduleProposed, NodeStarted})
 
 
 class Signature(Protocol):
@@ -96,7 +101,7 @@ class Chain:
         self._closes = -1  # the oldest window not yet judged, or one that is not over yet
         self._closes_at = float("inf")
         self._unbroken_from = float("-inf")
-        self._our_slots: dict[int, tuple[str, bool]] = {}
+        self._our_slots: dict[int, Block] = {}  # the first block of each
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
@@ -121,29 +126,32 @@ class Chain:
         turns = self.turns + self.our_turns
         index = start
         while index < stop:
+            event = events[index]
+            kind = type(event)
             if index > start:
-                at = events[index][0]
+                at = event[0]
                 if at >= before and put_off is not None:
                     before = put_off(at)
                 if at >= before or (at >= self._closes_at and not self._close_others(at, now, derived)):
                     break
-            begin, index = index, self._run(events, index, stop, before)
-            if index == begin:
-                index += 1
-                if self._one(events[begin], derived) or self.turns + self.our_turns != turns:
-                    break
+            reached = self._run(events, index, stop, before) if kind is BlockReceived or kind is BlockProduced else index
+            if reached == index:
+                reached += 1
+                if self._one(event, derived) or self.turns + self.our_turns != turns:
+                    return reached, derived
+            index = reached
             now = max(now, events[index - 1][0])
         return index, derived
 
     def _one(self, event: Event, derived: list[Event]) -> bool:
         """Take one event, whatever it is; True if something follows from it."""
-        kind = type(event)
-        if kind is not BlockReceived and kind is not BlockProduced:
+        if isinstance(event, _BLOCKS):
+            before = len(derived)
+            self._block(event, type(event) is BlockProduced, derived)
+            return len(derived) > before
+        if type(event) in _HEEDED:
             self._other(event)
-            return False
-        before = len(derived)
-        self._block(event, kind is BlockProduced, derived)  # type: ignore[arg-type]  # narrowed by `kind`
-        return len(derived) > before
+        return False
 
     def _close_others(self, at: float, now: float, derived: list[Event]) -> bool:
         """Close the windows that are over by `at`, each at its time; False as soon as one of ours is among them."""
@@ -162,32 +170,27 @@ class Chain:
 
         Does what `_block` does for each of them, at a quarter of its cost: most blocks come like this.
         """
-        first: BlockReceived | BlockProduced = events[begin]  # type: ignore[assignment]  # looked at next
+        first: Block = events[begin]  # type: ignore[assignment]  # the caller has looked
         kind = type(first)
+        latest, producer = first[0], first[4]
         slot = self._newest_slot
-        place = slot % SLOTS_PER_WINDOW
-        if place == SLOTS_PER_WINDOW - 1 or (kind is not BlockReceived and kind is not BlockProduced):
-            return begin
-        latest, producer = first.at, first.producer
+        left = SLOTS_PER_WINDOW - 1 - slot % SLOTS_PER_WINDOW
         masks = self._windows.get(self._newest_window)
         before = min(before, self._closes_at)
-        if masks is None or producer not in masks or latest >= before:
+        if not left or masks is None or producer not in masks or latest >= before:
             return begin
-        known: Container[int] = ()
-        if producer in self.ours:
-            known = self._our_slots
-            if kind is BlockProduced and self._long_ago(self.produced, producer, first.slot_time):
-                return begin
+        if producer in self.ours and not self._plainly_ours(first, slot + 1, left):
+            return begin
         slot_time = CHAIN_EPOCH + slot * SLOT_SECONDS
         head, lib, ids = self.head or 0, self.lib, self.ids
-        index = begin
-        for event in events[begin : min(stop, begin + SLOTS_PER_WINDOW - 1 - place)]:
+        count = 0
+        run: Sequence[Block] = events[begin : min(stop, begin + left)]  # type: ignore[assignment]  # looked at next
+        for event in run:
             if type(event) is not kind:
                 break
             at, number, ident, time, name, its_lib = event[:6]
             slot_time += SLOT_SECONDS
-            slot += 1
-            if time != slot_time or name != producer or number <= head or not latest <= at < before or slot in known:
+            if time != slot_time or name != producer or number <= head or not latest <= at < before:
                 break
             if its_lib != lib:
                 if its_lib is not None and (lib is None or its_lib > lib):
@@ -195,29 +198,36 @@ class Chain:
                 lib = self.lib
             ids[number] = ident
             head, latest = number, at
-            index += 1
-        if index > begin:
-            masks[producer] |= ((1 << (index - begin)) - 1) << (place + 1)
-            self._ran(events, begin, index)
-        return index
+            count += 1
+        if count:
+            masks[producer] |= ((1 << count) - 1) << (SLOTS_PER_WINDOW - left)
+            self._ran(run[:count])
+        return begin + count
 
-    def _ran(self, events: Sequence[Event], begin: int, end: int) -> None:
+    def _plainly_ours(self, first: Block, slot: int, count: int) -> bool:
+        """Whether a run of blocks that begins with a producer of ours is nothing to heed: it signed just now, and
+        nothing is known yet of the slots."""
+        if type(first) is BlockProduced and self._long_ago(self.produced, first.producer, first.slot_time):
+            return False
+        return self._our_slots.keys().isdisjoint(range(slot, slot + count))
+
+    def _ran(self, run: Sequence[Block]) -> None:
         """Note what a run of blocks ended with."""
-        last: BlockReceived | BlockProduced = events[end - 1]  # type: ignore[assignment]  # every one of the run is
-        producer, slot, own = last.producer, self._newest_slot, type(last) is BlockProduced
-        self.head, self.head_time, self.head_rose_at = last.number, last.slot_time, last.at
-        if own:
+        last = run[-1]
+        at, number, _, slot_time, producer, _ = last[:6]
+        self.head, self.head_time, self.head_rose_at = number, slot_time, at
+        if type(last) is BlockProduced:
             self.produced[producer] = last
         else:
-            self.received_at = last.at
+            self.received_at = at
         signed = self.signed.get(producer)
-        if signed is None or signed.slot_time <= last.slot_time:
+        if signed is None or signed.slot_time <= slot_time:
             self.signed[producer] = last
-        self._newest_slot = slot + end - begin
+        slot = self._newest_slot + 1
+        self._newest_slot += len(run)
         if producer in self.ours:
-            for event in events[begin:end]:
-                slot += 1
-                self._signed_as_us(event, slot, own, [])  # type: ignore[arg-type]  # as above
+            self._our_slots.update(zip(range(slot, slot + len(run)), run, strict=True))
+            self._forget_our_slots()
 
     def _long_ago(self, book: Mapping[str, Signature], producer: str, slot_time: float) -> bool:
         """Whether the producer had not signed for more than a window before this block."""
@@ -236,7 +246,7 @@ class Chain:
         self._newest_slot = self._newest_window = -1
         self._closes_at = float("inf")
 
-    def _block(self, event: BlockReceived | BlockProduced, own: bool, derived: list[Event]) -> None:
+    def _block(self, event: Block, own: bool, derived: list[Event]) -> None:
         at, number, ident, slot_time, producer, lib, *_ = event
         if producer in self.ours:
             self._heed_ours(own, producer, slot_time)
@@ -305,21 +315,24 @@ class Chain:
         self._closes = max(self._closed + 1, window - (1 if self._closed < 0 else MAX_WINDOWS // 2))
         self._closes_at = window_end(self._closes) + self.grace if self._closes < window else float("inf")
 
-    def _signed_as_us(self, event: BlockReceived | BlockProduced, slot: int, own: bool, derived: list[Event]) -> None:
+    def _signed_as_us(self, event: Block, slot: int, own: bool, derived: list[Event]) -> None:
         """Two blocks in one slot under our name are two signers, whichever node they came from."""
-        mark = short_id(event.number, event.id)
         known = self._our_slots.get(slot)
         if known is None:
-            self._our_slots[slot] = (mark, own)
-            if len(self._our_slots) > MAX_OWN_SLOTS:
-                del self._our_slots[next(iter(self._our_slots))]
+            self._our_slots[slot] = event
+            self._forget_our_slots()
             return
-        if same_id(known[0], mark):
+        other, mark = short_id(known.number, known.id), short_id(event.number, event.id)
+        if same_id(other, mark):
             return
-        here = own or known[1]
+        here = own or type(known) is BlockProduced
         signers = "somebody else signs with our key beside this node" if here else "two other nodes sign as us"
-        text = f"block #{event.number} of {event.producer} exists twice, as {known[0]} and as {mark}: {signers}"
+        text = f"block #{event.number} of {event.producer} exists twice, as {other} and as {mark}: {signers}"
         derived.append(DoubleProduced(event.at, event.producer, event.number, text))
+
+    def _forget_our_slots(self) -> None:
+        while len(self._our_slots) > MAX_OWN_SLOTS:
+            del self._our_slots[next(iter(self._our_slots))]
 
     def _other(self, event: Event) -> None:
         kind = type(event)
