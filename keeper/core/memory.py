@@ -148,6 +148,8 @@ class Memory:
     `turns` counts what no event tells and every verdict may depend on: a source that went blind or came back, distrust,
     the turns of the chain. `value` is an endpoint's watched field and `value_since` when it was first answered;
     `acceptance` is how an agent's packets have fared since one was last accepted.
+    `recorded_from` is since when a recorded log is known: every line of it, and nothing is seen beside it, so that what
+    happened in it is all there is to find out. None where that is not so.
     """
 
     def __init__(self, subject: Subject, bounds: Bounds, grace: float, started: float) -> None:
@@ -165,6 +167,7 @@ class Memory:
         self.acceptance = Acceptance()
         self.distrust_until = 0.0
         self.distrust_reason = ""
+        self.recorded_from: float | None = None
         self.turns = 0
         self._bounds = bounds
         self._started = started
@@ -259,11 +262,11 @@ class Memory:
         """
         sight = self.sights[source]
         if sight.up:
-            self.sights[source] = sight._replace(known_until=max(at, sight.known_until))
+            self._see(source, sight._replace(known_until=max(at, sight.known_until)))
             return
         never = sight.known_until < 0
         known_from = at if never or source != "log" else sight.known_from
-        self.sights[source] = Sight(True, at, "", known_from=known_from, known_until=at)
+        self._see(source, Sight(True, at, "", known_from=known_from, known_until=at))
         self.turns += 1
         if source == "log" and never:
             self.chain.sees_from(at)
@@ -272,7 +275,7 @@ class Memory:
         """The first lines of a log are older than the moment it was opened: it is known from them on."""
         sight = self.sights[source]
         if at < sight.known_from:
-            self.sights[source] = sight._replace(known_from=at)
+            self._see(source, sight._replace(known_from=at))
             self.turns += 1
             if source == "log":
                 self.chain.sees_from(at)
@@ -280,16 +283,21 @@ class Memory:
     def blinded(self, source: str, at: float, reason: str) -> None:
         sight = self.sights[source]
         since = sight.since if not sight.up else at
-        self.sights[source] = sight._replace(up=False, since=since, reason=reason)
+        self._see(source, sight._replace(up=False, since=since, reason=reason))
         self.turns += 1
 
     def forgot(self, source: str, at: float) -> None:
         """Something of the source was lost just before `at`: absence cannot be proved from before."""
-        self.sights[source] = self.sights[source]._replace(known_from=at)
+        self._see(source, self.sights[source]._replace(known_from=at))
         self.turns += 1
         if source == "log":
             self.chain.sees_from(at)
             self.acceptance.forget()
+
+    def _see(self, source: str, sight: Sight) -> None:
+        self.sights[source] = sight
+        recorded = source == "log" and len(self.sights) == 1 and sight.up and sight.known_until == float("inf")
+        self.recorded_from = sight.known_from if recorded else None
 
     def distrust(self, until: float, reason: str) -> None:
         """Believe no verdict before `until`: keeper itself was late, or its clock jumped."""

@@ -9,7 +9,7 @@ from keeper.core.memory import BLIND_AFTER, View
 from keeper.core.options import count, duration
 from keeper.core.slots import WINDOW_SECONDS, window_start
 from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
-from keeper.rules.looks import FRESH, Look, answer_now, head_looks, in_sight_until, recorded
+from keeper.rules.looks import FRESH, Look, answer_now, head_looks, in_sight_until
 from keeper.rules.phrases import counted, listed, span
 from keeper.rules.rule import Rule
 
@@ -28,12 +28,12 @@ class FewProducers(Rule):
     window: float = duration("60s", "in how much time", minimum=6)
 
     def holds(self, view: View) -> float:
+        if view.memory.recorded_from is None:
+            return 0.0
         demanded, rises_at = self._demanded(view)
         enough = self.producers if demanded is None else demanded
         heard = sorted([signed.at for signed in view.chain.signed.values()])
-        if recorded(view) is None or len(heard) < enough:
-            return 0.0
-        return min(heard[-enough] + self.window, rises_at)
+        return min(heard[-enough] + self.window, rises_at) if len(heard) >= enough else 0.0
 
     def judge(self, view: View) -> Verdict:
         looks = head_looks(view)

@@ -55,6 +55,7 @@ class Judge:
         self._rested = dict.fromkeys(self.judged, 0.0)  # until when a rule is not woken, of those that rest
         self._listeners = {kind: [rule for rule in rules if kind in rule.wakes] for kind in self.wakes}
         self._heed_ours = [rule.name for rule in rules if rule.heeds_ours]
+        self._holding = [(rule.name, rule.holds) for rule in rules if type(rule).holds is not Rule.holds]
         self._turns = memory.turns
         self._our_turns = memory.chain.our_turns
         self.unsettled: dict[str, float] = {}
@@ -137,12 +138,9 @@ class Judge:
         """
         view = View(self.memory, now)
         soon = now + EARLY
-        for name in [name for name, until in self._until.items() if until <= soon]:
-            judged = self.judged[name]
-            if judged.verdict.state is State.OK and (until := judged.rule.holds(view)) > now:
+        for name, holds in self._holding:
+            if self._until[name] <= soon and self.judged[name].verdict.state is State.OK and (until := holds(view)) > now:
                 self._until[name] = until
-            elif self._until[name] <= now:
-                break  # it is to be asked, at its own time
         self.due = min(self._until.values(), default=float("inf"))
         return self.due
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from keeper.core.event import InfoAnswer
-from keeper.core.memory import BLIND_AFTER, Sight, View
-from keeper.core.verdict import FOREVER, Verdict, unknown
+from keeper.core.memory import BLIND_AFTER, View
+from keeper.core.verdict import Verdict, unknown
 
 SOON = 0.25  # seconds until a look at a deadline that has come although the sources have not told of it yet
 FRESH = 1.0  # seconds until an UNKNOWN or a FAILING is looked at again
@@ -93,21 +93,13 @@ def stands_until(looks: list[Look], since: float, window: float, now: float) -> 
     return min(max(first + window, now + SOON), end)
 
 
-def recorded(view: View) -> Sight | None:
-    """How the log is seen, if it is a recorded one, whose every line is known, and there is no other source: then what
-    happened is all there is to find out. Else None."""
-    sight = view.memory.sights.get("log")
-    if sight is None or not sight.up or sight.known_until < FOREVER or len(view.memory.sights) > 1:
-        return None
-    return sight
-
-
 def moves_until(view: View, since: float | None, window: float) -> float:
     """Until when what last happened at `since` in a recorded log keeps a rule well that fails after a standstill of
     `window`. 0.0 where more must be looked at."""
-    if since is None or (sight := recorded(view)) is None:
+    known_from = view.memory.recorded_from
+    if since is None or known_from is None:
         return 0.0
-    return max(since, sight.known_from) + window
+    return (since if since > known_from else known_from) + window
 
 
 def in_sight_until(looks: list[Look]) -> float:
