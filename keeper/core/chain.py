@@ -18,6 +18,7 @@ from keeper.core.event import (
     Event,
     InfoAnswer,
     NodeStarted,
+    NotProducing,
     ScheduleAnswer,
     ScheduleProposed,
     WindowClosed,
@@ -45,7 +46,7 @@ _BITS = tuple(1 << place for place in range(SLOTS_PER_WINDOW))
 Block: TypeAlias = BlockReceived | BlockProduced
 _BLOCKS = (BlockReceived, BlockProduced)
 # All that `Chain` heeds.
-_HEEDED = frozenset({*_BLOCKS, InfoAnswer, ScheduleAnswer, ScheduleProposed, NodeStarted})
+_HEEDED = frozenset({*_BLOCKS, InfoAnswer, ScheduleAnswer, ScheduleProposed, NodeStarted, NotProducing})
 
 
 class Signature(Protocol):
@@ -73,7 +74,8 @@ class Chain:
 
     `schedule_changed_at` is when a block last proved that another schedule is in force; None if that was never seen.
     `turns` counts the moments at which everything may look different: another schedule, another process of the node;
-    `our_turns` those at which a producer of ours signed again after more than a window.
+    `our_turns` those at which a producer of ours signed again after more than a window, or this node after it said
+    why it did not.
     `ids` are block ids as the log prints them, by number, of the last MAX_IDS blocks or more.
     """
 
@@ -102,6 +104,7 @@ class Chain:
         self._closes_at = float("inf")
         self._unbroken_from = float("-inf")
         self._our_slots: dict[int, Block] = {}  # the first block of each
+        self._refused_at = float("inf")  # when this node said why it did not sign; infinity: it has signed since
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
@@ -179,6 +182,8 @@ class Chain:
         before = min(before, self._closes_at)
         if not left or masks is None or producer not in masks or latest >= before:
             return begin
+        if kind is BlockProduced and latest > self._refused_at:
+            return begin
         if producer in self.ours and not self._plainly_ours(first, slot + 1, left):
             return begin
         slot_time = CHAIN_EPOCH + slot * SLOT_SECONDS
@@ -248,7 +253,10 @@ class Chain:
 
     def _block(self, event: Block, own: bool, derived: list[Event]) -> None:
         at, number, ident, slot_time, producer, lib, *_ = event
-        if producer in self.ours:
+        if own and at > self._refused_at:
+            self._refused_at = float("inf")
+            self.our_turns += 1
+        elif producer in self.ours:
             self._heed_ours(own, producer, slot_time)
         if self.head is None or number > self.head:
             self.head, self.head_time, self.head_rose_at = number, slot_time, at
@@ -345,6 +353,8 @@ class Chain:
             self._announced(event.producers, event.at)  # type: ignore[union-attr]
         elif kind is NodeStarted:
             self._started()
+        elif kind is NotProducing:
+            self._refused_at = event.at
 
     def _info(self, answer: InfoAnswer) -> None:
         if self.lib is not None and answer.head < self.lib:

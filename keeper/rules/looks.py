@@ -102,6 +102,12 @@ def moves_until(view: View, since: float | None, window: float) -> float:
     return (since if since > known_from else known_from) + window
 
 
+def kept_fresh(view: View, until: float) -> float:
+    """When to judge again what fails until `until` if nothing is heard: every second, so that its number grows before
+    the eyes of who looks on. Nobody looks on while a recorded log is judged."""
+    return until if view.memory.recorded_from is not None else min(until, view.now + FRESH)
+
+
 def in_sight_until(looks: list[Look]) -> float:
     """When the first of them is too old to say anything, unless its source speaks again."""
     return min(look.lasts for look in looks)

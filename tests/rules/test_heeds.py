@@ -12,7 +12,7 @@ from keeper.rules.own_silent import OwnSilent
 from keeper.rules.peers_low import COUNT_LASTS, PeersLow
 from keeper.rules.rule import Rule
 from keeper.rules.wrong_producer import WrongProducer
-from tests.rules.build import T0, Scene, blocks
+from tests.rules.build import T0, Scene, blocks, produced
 
 ACTIVE = Subject("n", "node", "A", frozenset("a"), frozenset({"log"}))
 STANDBY = Subject("n", "node", "B", frozenset("a"), frozenset({"log"}))
@@ -50,3 +50,13 @@ def test_a_producer_of_ours_who_signs_again_is_heard_of() -> None:
     scene = Scene().sees_all("log", -60).knows().take(blocks(0, 126))
     assert OwnSilent.heeds_ours
     assert scene.memory.chain.our_turns == 3
+
+
+def test_a_node_that_refused_and_signs_again_is_heard_of() -> None:
+    """Even in the same window, and once."""
+    scene = Scene(role="A").sees_all("log", -60).knows()
+    scene.take(produced(0, 1000, "a"), produced(0.5, 1001, "a"))
+    before = scene.memory.chain.our_turns
+    scene.take(NotProducing(T0 + 0.9, "woke_too_late", "why"), *blocks(1.5, 6, first=1002, own="a"))
+    assert NotProducingRule.heeds_ours
+    assert scene.memory.chain.our_turns == before + 1
