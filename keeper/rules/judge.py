@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from keeper.core.event import Event
 from keeper.core.memory import Memory, View
-from keeper.core.verdict import State, Verdict, unknown
+from keeper.core.verdict import FAILING, OK, Verdict, unknown
 from keeper.rules.rule import Rule
 
 MOMENT = 0.001  # a deadline must never be due again at the moment it was answered
@@ -112,7 +112,7 @@ class Judge:
             state = before.verdict.state
             if now < distrust:
                 verdict = unknown(self.memory.distrust_reason, until=distrust)
-            elif state is State.OK and (until := before.rule.holds(view)) > now:
+            elif state is OK and (until := before.rule.holds(view)) > now:
                 self._until[name] = until
                 continue
             else:
@@ -139,10 +139,10 @@ class Judge:
         view = View(self.memory, now)
         soon = now + EARLY
         for name, holds in self._holding:
-            if self._until[name] <= soon and self.judged[name].verdict.state is State.OK and (until := holds(view)) > now:
+            if self._until[name] <= soon and self.judged[name].verdict.state is OK and (until := holds(view)) > now:
                 self._until[name] = until
         self.due = min(self._until.values(), default=float("inf"))
         return self.due
 
     def failing(self) -> frozenset[str]:
-        return frozenset(name for name, judged in self.judged.items() if judged.verdict.state is State.FAILING)
+        return frozenset(name for name, judged in self.judged.items() if judged.verdict.state is FAILING)
