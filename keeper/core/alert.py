@@ -166,9 +166,7 @@ def _begin(alert: Alert, now: _Now) -> Alert:
 
 
 def _calm(alert: Alert, now: _Now) -> Alert:
-    return alert._replace(
-        phase=INACTIVE, since=now.time, counts_from=None, blind_since=None, cause=None, held=None
-    )
+    return alert._replace(phase=INACTIVE, since=now.time, counts_from=None, blind_since=None, cause=None, held=None)
 
 
 def _ripen(alert: Alert, now: _Now) -> Alert:

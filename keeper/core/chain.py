@@ -137,13 +137,16 @@ class Chain:
                     before = put_off(at)
                 if at >= before or (at >= self._closes_at and not self._close_others(at, now, derived)):
                     break
-            reached = self._run(events, index, stop, before) if kind is BlockReceived or kind is BlockProduced else index
+            reached = (
+                self._run(events, index, stop, before) if kind is BlockReceived or kind is BlockProduced else index
+            )
             if reached == index:
                 reached += 1
                 if self._one(event, derived) or self.turns + self.our_turns != turns:
                     return reached, derived
             index = reached
-            now = max(now, events[index - 1][0])
+            if (at := events[index - 1][0]) > now:
+                now = at
         return index, derived
 
     def _one(self, event: Event, derived: list[Event]) -> bool:
@@ -173,14 +176,15 @@ class Chain:
 
         Does what `_block` does for each of them, at a quarter of its cost: most blocks come like this.
         """
-        first: Block = events[begin]  # type: ignore[assignment]  # the caller has looked
-        kind = type(first)
-        latest, producer = first[0], first[4]
         slot = self._newest_slot
         left = SLOTS_PER_WINDOW - 1 - slot % SLOTS_PER_WINDOW
         masks = self._windows.get(self._newest_window)
+        if not left or masks is None:
+            return begin
+        first: Block = events[begin]  # type: ignore[assignment]  # the caller has looked
+        kind, latest, producer = type(first), first[0], first[4]
         before = min(before, self._closes_at)
-        if not left or masks is None or producer not in masks or latest >= before:
+        if producer not in masks or latest >= before:
             return begin
         if kind is BlockProduced and latest > self._refused_at:
             return begin
@@ -239,9 +243,14 @@ class Chain:
         before = book.get(producer)
         return before is None or slot_time - before.slot_time > WINDOW_SECONDS
 
-    def _heed_ours(self, own: bool, producer: str, slot_time: float) -> None:
-        if self._long_ago(self.signed, producer, slot_time) or (
-            own and self._long_ago(self.produced, producer, slot_time)
+    def _heed_ours(self, at: float, own: bool, producer: str, slot_time: float) -> None:
+        """Count a block this node or a producer of ours signed, if it is one of `our_turns`."""
+        if own and at > self._refused_at:
+            self._refused_at = float("inf")
+            self.our_turns += 1
+        elif producer in self.ours and (
+            self._long_ago(self.signed, producer, slot_time)
+            or (own and self._long_ago(self.produced, producer, slot_time))
         ):
             self.our_turns += 1
 
@@ -252,12 +261,9 @@ class Chain:
         self._closes_at = float("inf")
 
     def _block(self, event: Block, own: bool, derived: list[Event]) -> None:
-        at, number, ident, slot_time, producer, lib, *_ = event
-        if own and at > self._refused_at:
-            self._refused_at = float("inf")
-            self.our_turns += 1
-        elif producer in self.ours:
-            self._heed_ours(own, producer, slot_time)
+        at, number, ident, slot_time, producer, lib = event[:6]
+        if own or producer in self.ours:
+            self._heed_ours(at, own, producer, slot_time)
         if self.head is None or number > self.head:
             self.head, self.head_time, self.head_rose_at = number, slot_time, at
         if lib is not None and (self.lib is None or lib > self.lib):
@@ -269,9 +275,10 @@ class Chain:
             self.received_at = at
         slot = int((slot_time - CHAIN_EPOCH) * 2.0 + 0.5)
         window = slot // SLOTS_PER_WINDOW
-        try:
-            self._windows[window][producer] |= _BITS[slot % SLOTS_PER_WINDOW]
-        except KeyError:
+        masks = self._windows.get(window)
+        if masks is not None and producer in masks:
+            masks[producer] |= _BITS[slot % SLOTS_PER_WINDOW]
+        else:
             self._begin(window, producer, slot, at)
         signed = self.signed.get(producer)
         if signed is None or signed.slot_time <= slot_time:
@@ -367,7 +374,7 @@ class Chain:
         if not producer:
             return  # a chain at its very beginning
         if producer in self.ours:
-            self._heed_ours(False, producer, answer.head_time)
+            self._heed_ours(answer.at, False, producer, answer.head_time)
         known = self.signed.get(producer)
         if known is None or known.slot_time < answer.head_time:
             self.signed[producer] = Signed(answer.at, answer.head_time, answer.head)
@@ -420,14 +427,15 @@ class Chain:
         self._enter(self._newest_window)
         # A schedule takes over in the middle of a window: neither of the two was to sign all of it.
         first = schedule.since + schedule.took_over
-        if not schedule.producers or window < first or window_start(window) < self._unbroken_from:
+        start = window_start(window)
+        if not schedule.producers or window < first or start < self._unbroken_from:
             return None
         producer = scheduled(window, schedule.producers)
         masks = self._windows.get(window, {})
-        if any(signer != producer for signer in masks):
-            return None
         mask = masks.get(producer, 0)
-        return WindowClosed(now, window_start(window), producer, mask.bit_count(), mask)
+        if len(masks) > (1 if mask else 0):
+            return None  # somebody else signed, too
+        return WindowClosed(now, start, producer, mask.bit_count(), mask)
 
 
 def _forget_oldest(signed: dict[str, Signature]) -> None:
