@@ -210,7 +210,7 @@ class Chain:
             count += 1
         if count:
             masks[producer] |= ((1 << count) - 1) << (SLOTS_PER_WINDOW - left)
-            self._ran(run[:count])
+            self._ran(run, count)
         return begin + count
 
     def _plainly_ours(self, first: Block, slot: int, count: int) -> bool:
@@ -220,9 +220,9 @@ class Chain:
             return False
         return self._our_slots.keys().isdisjoint(range(slot, slot + count))
 
-    def _ran(self, run: Sequence[Block]) -> None:
-        """Note what a run of blocks ended with."""
-        last = run[-1]
+    def _ran(self, run: Sequence[Block], count: int) -> None:
+        """Note what a run of so many blocks ended with."""
+        last = run[count - 1]
         at, number, _, slot_time, producer, _ = last[:6]
         self.head, self.head_time, self.head_rose_at = number, slot_time, at
         if type(last) is BlockProduced:
@@ -233,9 +233,9 @@ class Chain:
         if signed is None or signed.slot_time <= slot_time:
             self.signed[producer] = last
         slot = self._newest_slot + 1
-        self._newest_slot += len(run)
+        self._newest_slot += count
         if producer in self.ours:
-            self._our_slots.update(zip(range(slot, slot + len(run)), run, strict=True))
+            self._our_slots.update(zip(range(slot, slot + count), run, strict=False))
             self._forget_our_slots()
 
     def _long_ago(self, book: Mapping[str, Signature], producer: str, slot_time: float) -> bool:

@@ -198,8 +198,8 @@ class Memory:
         else:
             for kind, run in groupby(batch, type):
                 self._remember(kind, tuple(run))
-        for event in derived:
-            self.ring(type(event)).append(event)
+        for kind, run in groupby(derived, type):
+            self.ring(kind).extend(tuple(run))
         return reached, derived
 
     def close_windows(self, now: float) -> list[WindowClosed]:

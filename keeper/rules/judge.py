@@ -138,10 +138,11 @@ class Judge:
         """
         view = View(self.memory, now)
         soon = now + EARLY
+        times, judged = self._until, self.judged
         for name, holds in self._holding:
-            if self._until[name] <= soon and self.judged[name].verdict.state is OK and (until := holds(view)) > now:
-                self._until[name] = until
-        self.due = min(self._until.values(), default=float("inf"))
+            if times[name] <= soon and judged[name].verdict.state is OK and (until := holds(view)) > now:
+                times[name] = until
+        self.due = min(times.values(), default=float("inf"))
         return self.due
 
     def failing(self) -> frozenset[str]:
