@@ -244,6 +244,8 @@ def _sighted(alert: Alert, verdict: Verdict, now: float) -> Alert:
     """The alert with what is seen now; the time it could not be seen is taken out of what is counted."""
     if alert.phase not in (PENDING, FIRING) and verdict.state is OK:
         return alert
+    if alert.blind_since is None and alert.reason == verdict.reason and alert.number == verdict.number:
+        return alert
     counts_from = alert.counts_from
     if alert.blind_since is not None and counts_from is not None:
         counts_from += max(0.0, now - alert.blind_since)

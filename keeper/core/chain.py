@@ -43,6 +43,8 @@ LIVE_SECONDS = 15.0  # gaps before a block older than this on arrival are histor
 
 _BITS = tuple(1 << place for place in range(SLOTS_PER_WINDOW))
 
+_NEVER = float("inf")
+
 Block: TypeAlias = BlockReceived | BlockProduced
 _BLOCKS = (BlockReceived, BlockProduced)
 # All that `Chain` heeds.
@@ -101,10 +103,10 @@ class Chain:
         self._newest_window = -1
         self._closed = -1
         self._closes = -1  # the oldest window not yet judged, or one that is not over yet
-        self._closes_at = float("inf")
-        self._unbroken_from = float("-inf")
+        self._closes_at = _NEVER
+        self._unbroken_from = -_NEVER
         self._our_slots: dict[int, Block] = {}  # the first block of each
-        self._refused_at = float("inf")  # when this node said why it did not sign; infinity: it has signed since
+        self._refused_at = _NEVER  # when this node said why it did not sign; infinity: it has signed since
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
@@ -113,8 +115,8 @@ class Chain:
         events: Sequence[Event],
         start: int,
         stop: int,
-        now: float = float("-inf"),
-        before: float = float("inf"),
+        now: float = -_NEVER,
+        before: float = _NEVER,
         put_off: Callable[[float], float] | None = None,
     ) -> tuple[int, list[Event]]:
         """Take `events[start:stop]` in order; return how far it came and what follows: DoubleProduced, BlocksMissed and
@@ -246,7 +248,7 @@ class Chain:
     def _heed_ours(self, at: float, own: bool, producer: str, slot_time: float) -> None:
         """Count a block this node or a producer of ours signed, if it is one of `our_turns`."""
         if own and at > self._refused_at:
-            self._refused_at = float("inf")
+            self._refused_at = _NEVER
             self.our_turns += 1
         elif producer in self.ours and (
             self._long_ago(self.signed, producer, slot_time)
@@ -258,7 +260,7 @@ class Chain:
         """Nothing is missing from the log since `time`; windows that began before cannot be judged."""
         self._unbroken_from = time
         self._newest_slot = self._newest_window = -1
-        self._closes_at = float("inf")
+        self._closes_at = _NEVER
 
     def _block(self, event: Block, own: bool, derived: list[Event]) -> None:
         at, number, ident, slot_time, producer, lib = event[:6]
@@ -309,7 +311,8 @@ class Chain:
             _forget_oldest(self.produced)
         before = self.schedule.changes
         self.schedule.observe(window, producer)
-        self._changed(before, at)
+        if self.schedule.changes != before:
+            self._changed(at)
 
     def _leap(self, at: float, number: int, slot_time: float, slot: int, derived: list[Event]) -> None:
         """A block behind empty slots, behind blocks nobody printed, or the first of all.
@@ -327,8 +330,10 @@ class Chain:
 
     def _enter(self, window: int) -> None:
         self._newest_window = window
-        self._closes = max(self._closed + 1, window - (1 if self._closed < 0 else MAX_WINDOWS // 2))
-        self._closes_at = window_end(self._closes) + self.grace if self._closes < window else float("inf")
+        oldest = window - (1 if self._closed < 0 else MAX_WINDOWS // 2)
+        closes = self._closed + 1
+        self._closes = closes = closes if closes > oldest else oldest
+        self._closes_at = window_end(closes) + self.grace if closes < window else _NEVER
 
     def _signed_as_us(self, event: Block, slot: int, own: bool, derived: list[Event]) -> None:
         """Two blocks in one slot under our name are two signers, whichever node they came from."""
@@ -394,12 +399,11 @@ class Chain:
     def _announced(self, producers: tuple[str, ...], at: float) -> None:
         before = self.schedule.changes
         self.schedule.announce(producers)
-        self._changed(before, at)
+        if self.schedule.changes != before:
+            self._changed(at)
 
-    def _changed(self, before: int, at: float) -> None:
+    def _changed(self, at: float) -> None:
         schedule = self.schedule
-        if schedule.changes == before:
-            return
         self.turns += 1
         if not schedule.producers:
             self.schedule_changed_at = at

@@ -312,20 +312,17 @@ class View:
     `found` is what was found out about this moment already, for the rules that are asked after that one.
     """
 
-    __slots__ = ("found", "memory", "now")
+    __slots__ = ("chain", "found", "memory", "now")
 
     def __init__(self, memory: Memory, now: float) -> None:
         self.memory = memory
+        self.chain = memory.chain
         self.now = now
         self.found: dict[str, Any] = {}
 
     @property
     def subject(self) -> Subject:
         return self.memory.subject
-
-    @property
-    def chain(self) -> Chain:
-        return self.memory.chain
 
     def sight(self, source: str) -> Sight | None:
         """How `log`, `api`, `reference` or `endpoint` sees; None when it was not configured."""
