@@ -139,15 +139,19 @@ def complete(path: Path, max_line: int = MAX_LINE) -> Iterable[bytes]:
 
 
 def show(moments: Iterable[Moment], args: argparse.Namespace, counts: dict[str, int]) -> None:
+    """Print them, all at once: standard output may be unbuffered."""
+    lines: list[str] = []
     for moment in moments:
         counts[moment.kind] = counts.get(moment.kind, 0) + 1
         if args.alerts and not moment.kind.isupper():
             continue
         if args.json:
-            print(json.dumps({**moment._asdict(), "at": iso(moment.at)}))
+            lines.append(json.dumps({**moment._asdict(), "at": iso(moment.at)}))
         else:
             mark = MARKS.get(moment.kind, " ")
-            print(f"{iso(moment.at)[:-5]}Z {mark} {moment.kind:<8} {moment.rule:<18} {moment.text}")
+            lines.append(f"{iso(moment.at)[:-5]}Z {mark} {moment.kind:<8} {moment.rule:<18} {moment.text}")
+    if lines:
+        print("\n".join(lines))
 
 
 def summary(replay: Replay, args: argparse.Namespace, counts: dict[str, int], seconds: float) -> None:
