@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import groupby
+from itertools import compress, groupby
 from typing import NamedTuple
 
 from keeper.build import agent_subject, delivery_of, node_subject, pipeline
@@ -121,8 +121,8 @@ def moments(taken: Taken, subject: Subject) -> Iterator[Moment]:
     """The timeline of one step, in order of time. That a rule cannot say anything yet is no news."""
     lines = [_verdict(judged) for judged in taken.changes]
     lines += [_alert(transition) for transition in taken.transitions]
-    for event in taken.events:
-        if type(event) in NOTABLE and (sentence := notable(event, subject.producers)):
+    for event in compress(taken.events, map(NOTABLE.__contains__, map(type, taken.events))):
+        if sentence := notable(event, subject.producers):
             lines.append(Moment(event.at, "event", subject.name, "", sentence))
     # In order of time; what happened stands before what follows from it.
     yield from sorted(lines, key=lambda moment: (moment.at, moment.kind != "event"))
