@@ -162,11 +162,14 @@ def test_what_is_sent_by_hand_beside_the_daemon_is_settled_in_it(tmp_path: Path,
             server.wait_count(5)
         eventually(lambda: site.stand("held") >= 10, "packets that the agent heard no answer to", 20)
         with site.server():
-            held = site.stand("held")
             eventually(lambda: site.keeper.metric("keeper_packets_delivered_total", agent="stats") > 20, "traffic", 20)
+            # What the command reads is stored once a second.
+            listed = ("undelivered", "--agent", "stats", "--stand", "held", "--json")
+            eventually(lambda: len(site.keeper.command(*listed).stdout.splitlines()) == site.stand("held"), "it", 10)
             folder = tmp_path / "held"
             shown = site.keeper.command("undelivered", "--agent", "stats", "--stand", "held", "-o", str(folder))
             assert shown.returncode == 0, shown.stderr
+            held = site.stand("held")
             sent = site.keeper.command("resend", str(folder), "--agent", "stats", "--unknown", "resend")
             assert sent.returncode == 0, sent.stdout + sent.stderr
             eventually(lambda: site.stand("held") == 0, "the daemon to look at the ledger", 20)
