@@ -174,4 +174,4 @@ def test_what_is_sent_by_hand_beside_the_daemon_is_settled_in_it(tmp_path: Path,
         assert held >= 10
         assert Counter(site.agent.sent) == site.accepted, "each packet, once"
         assert site.keeper.subject("stats")["delivery"]["why_not"] == "nothing is owed"
-        assert site.keeper.command("undelivered", "--json").stdout == ""
+        eventually(lambda: site.keeper.command("undelivered", "--json").stdout == "", "that to be stored", 10)
