@@ -103,7 +103,9 @@ class Gateway:
             if status == 404 and not said.startswith(b"{"):
                 raise _Elsewhere(self._what_is_there(endpoint, until))
         except SourceError as error:
-            raise _Elsewhere(str(error)) from error
+            # What a TLS port of etcd's does to plain HTTP; a member that dies does it too.
+            tls = endpoint.startswith("http:") and "closed the connection" in str(error)
+            raise _Elsewhere(f"{error}{' (if it speaks TLS, write https://)' if tls else ''}") from error
         answer = read(status, said, self._login)
         self._check_cluster(endpoint, answer)
         return answer
@@ -129,8 +131,6 @@ def read(status: int, said: bytes, login: Login) -> dict[str, Any]:
     try:
         answer = decode(said)
     except NotUnderstood as error:
-        if status == 400 and b"HTTPS server" in said:  # the words of Go's TLS server
-            raise Misconfigured("this etcd speaks TLS: write https:// and name its ca_file") from error
         raise _Elsewhere(f"is no etcd: answered {status}, and {error}") from error
     if not isinstance(answer, dict):
         raise _Elsewhere(f"is no etcd: answered {status} and no object of JSON")
