@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from keeper.actions.producer_api import Done, Nobody, ProducerApi, Refused
+from keeper.actions.producer_api import Done, Nobody, ProducerApi, Refused, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,13 +69,13 @@ def fence(ladder: Ladder, now: Now, wait: Wait) -> Fenced | NotFenced:
     return NotFenced(f"{paused}; {killed}", now() - began)
 
 
-def holds(ladder: Ladder, now: Now) -> bool:
-    """Whether a node that was fenced still is: it says paused, or it is gone. For looking again and again; a hung one
-    is not, as nobody knows what it does when it goes on."""
-    said = ladder.api.paused(ANSWER)
+def holds(ladder: Ladder, now: Now) -> bool | None:
+    """Whether a node that was fenced still is, for looking again and again: told to pause once more, as a node that was
+    started again knows of no pause, or gone. None when it does not answer."""
+    said = ladder.api.pause(2 * ANSWER)
     if isinstance(said, Nobody):
         return ladder.kill is not None and not ladder.kill.gone(now() + ANSWER)
-    return said is True
+    return None if isinstance(said, Unknown) else isinstance(said, Done)
 
 
 def _pause(ladder: Ladder, until: float, now: Now, wait: Wait) -> str:

@@ -70,7 +70,6 @@ def nodeos_pid_file(node: Nodeos, directory: Path) -> PidFile:
 def test_a_real_node_is_paused(node: Nodeos, tmp_path: Path) -> None:
     """The mildest step that works is the only one: the process lives on, and makes no block any more."""
     steps = ladder(node.http_url, nodeos_pid_file(node, tmp_path))
-    assert not holds(steps, since_boot)
     result = climb(steps)
     assert isinstance(result, Fenced) and result.step == "paused"
     head = node.head()
@@ -78,7 +77,9 @@ def test_a_real_node_is_paused(node: Nodeos, tmp_path: Path) -> None:
     time.sleep(1.2)
     assert (node.running(), node.head()) == (True, head)
     node.resume()
-    assert not holds(steps, since_boot)
+    assert holds(steps, since_boot) and node.paused(), "looking pauses a node that was started again"
+    node.sigstop()
+    assert holds(steps, since_boot) is None
 
 
 def test_a_real_node_that_hangs_is_killed(node: Nodeos, tmp_path: Path) -> None:
