@@ -175,8 +175,8 @@ class Etcd:
 
 
 class Cable:
-    """A proxy before one address that can lose answers: the server does what it was asked for, the client never hears.
-    It knows messages with a Content-Length, which etcd's errors do not have."""
+    """A proxy before one address that can lose answers (the server does what it was asked for, the client never hears)
+    and deliver questions late. It knows messages with a Content-Length, which etcd's errors do not have."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -185,7 +185,8 @@ class Cable:
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self.requests: list[bytes] = []
         self._loses: Callable[[bytes], bool] = lambda _: False
-        self._lock = threading.Lock()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._open: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -193,10 +194,16 @@ class Cable:
         """From now on the server gets the requests that `which` chooses, and the client gets a broken connection."""
         self._loses = which
 
+    def hang(self) -> None:
+        """Keep what comes from now on, and deliver it when the cable is mended, also when nobody waits any more."""
+        self._flowing.clear()
+
     def mend(self) -> None:
         self._loses = lambda _: False
+        self._flowing.set()
 
     def close(self) -> None:
+        self.mend()
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -223,6 +230,7 @@ class Cable:
             while request := _message(client):
                 self.requests.append(request)
                 loses = self._loses(request)
+                self._flowing.wait()
                 server.sendall(request)
                 answer = _message(server)
                 if loses or not answer:
