@@ -1,7 +1,7 @@
 """The fence: make sure that a node signs nothing more, by the mildest step that can be verified.
 
     pause by the API ─► read back ─► its log is quiet ─► verified: paused
-         │ not in its third of the time, or the API refuses connections
+         │ not in its part of the time, or the API refuses connections
          ▼
     kill ─► process not there and nobody listens at its API ─► verified: gone
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keeper.actions.kill import Kill
     from keeper.core.source import Now, Wait
 
-PAUSE_SHARE = 1 / 3  # of the time, where there is a way to kill
+PAUSE_SHARE, MOST_SHARE = 1 / 3, 0.6  # of the time, where there is a way to kill; MOST where all of it is short
 SETTLE = 0.6  # seconds after which the block under way was signed or was not
 AGAIN = 0.1  # seconds between two tries
 KILL_AGAIN = 1.0  # seconds after which something that is there again is killed again
@@ -57,8 +57,7 @@ def fence(ladder: Ladder, now: Now, wait: Wait) -> Fenced | NotFenced:
     """Climb until a step is verified. What `wait` says about stopping is not heard: this has to be done."""
     began = now()
     until = began + ladder.act_within
-    share = PAUSE_SHARE if ladder.kill is not None else 1.0
-    paused = _pause(ladder, began + share * ladder.act_within, now, wait)
+    paused = _pause(ladder, began + _pausing(ladder), now, wait)
     if not paused:
         return Fenced("paused", "paused by its API and read back", now() - began)
     if ladder.kill is None:
@@ -76,6 +75,13 @@ def holds(ladder: Ladder, now: Now) -> bool | None:
     if isinstance(said, Nobody):
         return ladder.kill is not None and not ladder.kill.gone(now() + ANSWER)
     return None if isinstance(said, Unknown) else isinstance(said, Done)
+
+
+def _pausing(ladder: Ladder) -> float:
+    """Seconds for pausing: what a node that answers needs, and no more than leaves time to kill one that does not."""
+    if ladder.kill is None:
+        return ladder.act_within
+    return min(max(PAUSE_SHARE * ladder.act_within, SETTLE + 2 * ANSWER), MOST_SHARE * ladder.act_within)
 
 
 def _pause(ladder: Ladder, until: float, now: Now, wait: Wait) -> str:
