@@ -2,7 +2,7 @@
 
 What is relied on: transactions are linearizable, and etcd ends a lease of its own no earlier than its `ttl` after it
 was granted. A renewal is therefore a new lease and a transaction that attaches the key to it, and not etcd's keepalive:
-a member that was frozen while another became the leader answers a keepalive out of its own memory, and up to 3.4.31
+a member that was frozen while another became the leader answers a keepalive out of its own memory, and up to 3.4.30
 and 3.5.12 it even revokes, by its old knowledge, leases that were renewed elsewhere (etcd #15247). A lease that it has
 never heard of it cannot end. The old one runs out by itself.
 

@@ -170,7 +170,7 @@ def too_old(version: bytes) -> str:
 
 def coded(text: str) -> str:
     """Bytes as the gateway writes them."""
-    return base64.b64encode(text.encode()).decode()
+    return base64.b64encode(text.encode("utf-8", "replace")).decode()
 
 
 def decoded(text: object) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import select
+import signal
 import socket
+import struct
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,6 +22,7 @@ TOP = Path(__file__).parents[2]
 START = "import sys; sys.path.insert(0, sys.argv[1]); from keeper.guard import main; sys.exit(main(sys.argv[2:]))"
 STARTING = 10.0  # seconds
 ANSWER = 0.5  # seconds; it has nothing else to do
+PATIENCE = 10.0  # seconds for one that may be fencing
 
 
 class GuardLost(KeeperError):  # noqa: N818  # it is an answer, and reads as one where it is caught
@@ -52,15 +56,19 @@ class GuardProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
 
-    def start(self) -> None:
+    def start(self, patience: float = PATIENCE) -> None:
         """Take over the guard that is there, as it is, or start one; that loses the report of the one before.
 
-        Raises GuardLost.
+        One that fences at this moment is waited for, up to `patience` seconds, which must be more than a fence takes;
+        one that does not answer even then is killed, as it is frozen. Raises GuardLost.
         """
+        if self._connect():
+            if self._answers(patience):
+                return
+            self._kill()
+        self._spawn()
         if not self._connect():
-            self._spawn()
-            if not self._connect():
-                raise GuardLost(f"the guard does not listen at {self._directory / SOCKET}")
+            raise GuardLost(f"the guard does not listen at {self._directory / SOCKET}")
 
     def arm(self, fence_at: float, duty: Duty) -> None:
         """Have the node fenced at that time (CLOCK_BOOTTIME), unless it is called again. Returning means it will be.
@@ -132,6 +140,31 @@ class GuardProcess:
             raise GuardLost(f"the guard cannot be reached at {self._directory / SOCKET}: {error}") from error
         self._line = line
         return True
+
+    def _answers(self, within: float) -> bool:
+        try:
+            self._ask("look", within)
+        except GuardFired:
+            return True
+        except GuardLost:
+            return False
+        return True
+
+    def _kill(self) -> None:
+        """Kill the process at the other end, and wait until it is gone: it holds the directory's lock."""
+        if self._line is None:
+            return
+        pid, _, _ = struct.unpack("3i", self._line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        with suppress(ProcessLookupError):
+            process = os.pidfd_open(pid)
+            try:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                waiting = select.poll()
+                waiting.register(process, select.POLLIN)
+                waiting.poll(1000 * ANSWER)
+            finally:
+                os.close(process)
+        self.close()
 
     def _spawn(self) -> None:
         argv = [sys.executable, "-I", "-S", "-c", START, str(TOP), str(self._directory)]

@@ -15,7 +15,7 @@ import pytest
 
 from keeper.failover.etcd import EtcdLease, Identity
 from keeper.failover.etcd_gateway import Gateway, Login, coded
-from keeper.failover.lease import Denied, Grant, Timing, Unreachable
+from keeper.failover.lease import Denied, Grant, LeaseStore, Timing, Unreachable
 from keeper.runtime.clock import since_boot
 from tests.peers.ask import eventually
 from tests.peers.etcd import Cable, Etcd
@@ -75,6 +75,12 @@ def mend(cables: list[Cable]) -> None:
 
 def key(cluster: str) -> str:
     return f"keeper/{cluster}/lease"
+
+
+def test_it_is_a_store_of_leases(etcd: Etcd, cluster: str) -> None:
+    """For mypy: what the roles are given."""
+    store: LeaseStore = keeper(etcd, cluster, "a")
+    assert store.look().holder == ""
 
 
 def test_one_has_it_and_the_other_is_told_who(etcd: Etcd, cluster: str) -> None:

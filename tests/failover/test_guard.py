@@ -273,6 +273,20 @@ def test_a_guard_that_is_frozen_is_none(place: Path, node: StandIn) -> None:
     assert guard.armed_until() == later
 
 
+def test_a_guard_that_stays_frozen_is_replaced(place: Path, node: StandIn) -> None:
+    """The next keeper waits for it as long as a fence may take, and then starts another."""
+    guard = GuardProcess(place)
+    guard.start()
+    [pid] = guards(place)
+    guard.arm(since_boot() + 60, duty(node))
+    os.kill(pid, signal.SIGSTOP)
+    following = GuardProcess(place)
+    following.start(patience=1.0)
+    following.arm(since_boot() + 60, duty(node))
+    assert guards(place) != [pid] and len(guards(place)) == 1
+    assert guard.why_gone()
+
+
 def test_told_to_end_it_fences_first(place: Path, node: StandIn) -> None:
     """systemd ends everything of the unit with SIGTERM: armed, that is as good as a deadline; disarmed it just goes."""
     guard = GuardProcess(place)
