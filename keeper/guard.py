@@ -86,15 +86,14 @@ class Guard:
             if one is not None:
                 waiting.register(one, select.POLLIN)
         ready = dict(waiting.poll(self._seconds() * 1000))
-        # The deadline first: a keeper that comes at the last moment comes too late.
+        if self._keeper is not None and self._keeper.fileno() in ready:
+            self._hear(self._keeper)
         if self._armed and not self._fired and since_boot() >= self._armed.fence_at:
             self._fire(self._armed, "its time passed unmoved")
         elif self._armed and self._fired and since_boot() >= self._look_at:
             self._look(self._armed)
         if self._wake in ready:
             return True
-        if self._keeper is not None and self._keeper.fileno() in ready:
-            self._hear(self._keeper)
         if self._listening.fileno() in ready:
             self._accept()
         with suppress(ChildProcessError):
