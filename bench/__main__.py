@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import footprint, latency, replay
+from bench import collect, footprint, latency, replay
 from bench.figures import Figure, table
 
 BENCHES: dict[str, Callable[[Path, bool], Iterator[Figure]]] = {
     "replay": replay.figures,
+    "collect": collect.figures,
     "latency": latency.figures,
     "footprint": footprint.figures,
 }

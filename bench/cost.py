@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Cost(NamedTuple):
-    """Of one run of a program. `wall`, `user` and `system` in seconds.
+    """Of one run of a program. `wall`, `user` and `system` in seconds; `peak` is the most memory it held, or any one of
+    the processes it started, in MiB. (Never less than what the process held that started it: Linux counts that, too.)
 
     On a machine others work on, processor time is the fairer figure: the wall counts their work too.
     """
@@ -21,23 +22,26 @@ class Cost(NamedTuple):
     wall: float
     user: float
     system: float
+    peak: float
 
     @property
     def cpu(self) -> float:
         return self.user + self.system
 
 
-def run(argv: Sequence[str], output: Path) -> Cost:
-    """Run a program to its end with its output in a file. AssertionError with its words when it fails."""
+def run(argv: Sequence[str], output: Path, started: Callable[[int], None] = lambda pid: None) -> Cost:
+    """Run a program to its end with its output in a file; `started` is told its process once it runs. AssertionError
+    with its words when it fails."""
     errors = output.with_suffix(".err")
     with output.open("wb") as out, errors.open("wb") as err:
         began = time.perf_counter()
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        started(process.pid)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{argv[0]} ended with {process.returncode}: {errors.read_text()[-2000:]}"
-    return Cost(wall, used.ru_utime, used.ru_stime)
+    return Cost(wall, used.ru_utime, used.ru_stime, used.ru_maxrss / 1024)
 
 
 def cpu_seconds(pid: int) -> float:

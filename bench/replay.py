@@ -3,6 +3,7 @@ processes over the same log, in turns."""
 
 from __future__ import annotations
 
+import compileall
 import json
 import shutil
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+import keeper
 from bench.cost import Cost, run
 from bench.figures import Figure, at_least
 from bench.recorded import OTHERS, OURS, RECORDINGS, repeated
@@ -39,6 +41,8 @@ SAME: dict[str, type] = {
 def figures(directory: Path, quick: bool) -> Iterator[Figure]:
     mtail = shutil.which("mtail")
     assert mtail, "mtail is not installed; `make peers` installs it"
+    # As pip does where keeper is installed; an editable install may be kept from it (PYTHONDONTWRITEBYTECODE).
+    compileall.compile_dir(Path(keeper.__file__).parent, quiet=1)
     for name in ("B",) if quick else RECORDINGS:
         yield from compared(name, mtail, directory, 20_000 if quick else LINES, 1 if quick else TIMES)
 
@@ -55,16 +59,16 @@ def compared(name: str, mtail: str, directory: Path, lines: int, times: int) -> 
     config = directory / f"{name}.ini"
     config.write_text(configuration(name))
     ours = [str(KEEPER), "replay", "-c", str(config), str(log)]
-    keeper, peer = [], []
+    own, peer = [], []
     for _ in range(times):
-        keeper.append(run(ours, directory / "keeper.out"))
+        own.append(run(ours, directory / "keeper.out"))
         peer.append(run(theirs, directory / "mtail.out"))
     agree(log, directory / "mtail.out")
     what = f"replay of {name}, {lines:,} lines"
-    yield Figure(f"{what}: keeper", told(keeper, lines))
+    yield Figure(f"{what}: keeper", told(own, lines))
     yield Figure(f"{what}: mtail", told(peer, lines))
-    wall = median(cost.wall for cost in peer) / median(cost.wall for cost in keeper)
-    cpu = median(cost.cpu for cost in peer) / median(cost.cpu for cost in keeper)
+    wall = median(cost.wall for cost in peer) / median(cost.wall for cost in own)
+    cpu = median(cost.cpu for cost in peer) / median(cost.cpu for cost in own)
     yield at_least(f"{what}: keeper to mtail, lines a second", wall, TARGET, "x")
     yield at_least(f"{what}: keeper to mtail, lines a second of processor time", cpu, TARGET, "x")
     log.unlink()

@@ -7,10 +7,9 @@ verdict that held then: a replay that jumps over an hour fires what that hour wo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
-from keeper.core.alert import Alert, Phase, Policy, Transition, due, rests, step
-from keeper.core.verdict import State, Verdict, unknown
+from keeper.core.alert import FIRING, INACTIVE, Alert, Policy, Transition, due, rests, step
+from keeper.core.verdict import FAILING, OK, UNKNOWN, Verdict, unknown
 from keeper.rules.judge import Judged
 from keeper.rules.rule import Rule
 
@@ -49,7 +48,7 @@ class Alarms:
         """Take up what an earlier keeper left: what fires because something happened, is over only when keeper itself
         has looked for as long as that counts."""
         for name, alert in self.alerts.items():
-            if alert.phase is Phase.FIRING and (remembers := self._rules[name].remembers()):
+            if alert.phase is FIRING and (remembers := self._rules[name].remembers()):
                 self._proved_from[name] = now + remembers
 
     def judged(self, judged: Judged, changed: bool, now: float) -> list[Transition]:
@@ -68,8 +67,8 @@ class Alarms:
     def _reword(self, judged: Judged) -> None:
         """Keep the words of a firing alert fresh: the number of seconds grows, another window was missed."""
         alert, verdict = self.alerts[judged.rule.name], judged.verdict
-        if alert.phase is Phase.FIRING and verdict.state is State.FAILING:
-            self.alerts[judged.rule.name] = replace(alert, reason=verdict.reason, number=verdict.number)
+        if alert.phase is FIRING and verdict.state is FAILING:
+            self.alerts[judged.rule.name] = alert._replace(reason=verdict.reason, number=verdict.number)
 
     def until(self, now: float) -> list[Transition]:
         """Step what is due up to `now`."""
@@ -93,9 +92,9 @@ class Alarms:
         each other, the one that fires first explains the other."""
         for cause in self._rules[rule].after:
             verdict, alert = self._verdicts.get(cause), self.alerts.get(cause)
-            if alert is not None and alert.phase is Phase.FIRING:
+            if alert is not None and alert.phase is FIRING:
                 return cause
-            if verdict is not None and verdict.state is State.FAILING and rule not in self._rules[cause].after:
+            if verdict is not None and verdict.state is FAILING and rule not in self._rules[cause].after:
                 return cause
         return None
 
@@ -112,9 +111,9 @@ class Alarms:
         proved = self._proved_from.get(rule)
         if proved is None:
             return verdict
-        if verdict.state is State.OK and now < proved:
+        if verdict.state is OK and now < proved:
             return unknown("keeper was restarted and remembers nothing before", until=proved)
-        if verdict.state is not State.UNKNOWN:
+        if verdict.state is not UNKNOWN:
             del self._proved_from[rule]
         return verdict
 
@@ -133,7 +132,10 @@ class Alarms:
         transitions: list[Transition] = []
         soonest = float("inf")
         for name, judged in self._verdicts.items():
-            alert, policy = self.alerts[name], self._policies[name]
+            alert = self.alerts[name]
+            if alert.phase is INACTIVE and judged.state is not FAILING and name not in self._explainable:
+                continue
+            policy = self._policies[name]
             if name not in self._proved_from and rests(alert, judged, now):
                 if name in self._explainable:
                     self._cause(name, judged, now)

@@ -37,7 +37,7 @@ def subjects(settings: Settings) -> list[Subject]:
         )
         for endpoint in settings.endpoints
     ]
-    found += [Subject(agent.name, "agent", sources=frozenset({"log"})) for agent in settings.agents if agent.log]
+    found += [agent_subject(agent) for agent in settings.agents if agent.log]
     found.append(Subject(KEEPER, "keeper", role=settings.keeper.role))
     return found
 
@@ -56,6 +56,10 @@ def node_subject(node: NodeSettings) -> Subject:
         sources=frozenset(sources),
         references=len(node.reference_apis),
     )
+
+
+def agent_subject(agent: AgentSettings) -> Subject:
+    return Subject(agent.name, "agent", sources=frozenset({"log"}))
 
 
 def forms(settings: Settings) -> dict[str, Format]:

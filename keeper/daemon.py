@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 from collections.abc import Collection, Mapping
-from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from types import FrameType
@@ -27,8 +26,8 @@ from keeper.pipeline import Pipeline
 from keeper.runtime.announce import Announcer
 from keeper.runtime.checkpoint import keep_short
 from keeper.runtime.clock import Clock, iso
-from keeper.runtime.courier import Courier
-from keeper.runtime.inbox import Inbox, Poster
+from keeper.runtime.crew import Crew
+from keeper.runtime.inbox import Inbox
 from keeper.runtime.loop import HEARTBEAT, Limits, Loop, Turned
 from keeper.runtime.measure import Measure
 from keeper.runtime.own_log import set_up
@@ -38,7 +37,6 @@ from keeper.runtime.store import FILE, Entry, Store
 from keeper.runtime.systemd import ServiceManager
 from keeper.runtime.watch import Thread
 from keeper.settings import Settings
-from keeper.sources import Wanted, sources_of_agent, sources_of_endpoint, sources_of_log, sources_of_node
 
 log = logging.getLogger("keeper")
 
@@ -46,7 +44,6 @@ AlertKey = tuple[str, str]  # rule and subject
 
 SAVE_EVERY = 1.0  # seconds until positions are stored when no alert is
 STOP_WITHIN = 3.0  # seconds the threads get to end; 5 are promised, and the loop may have slept for one of them
-RUN_ENDS_WITHIN = 1.0  # seconds a reload waits for a run of an agent whose settings changed
 HEALTHY_WITHIN = 5.0  # seconds without a turn of the loop before /-/healthy says so
 
 
@@ -78,8 +75,7 @@ class Daemon:
             self.store.outbox,
             self.random,
         )
-        self.sources: dict[tuple[str, str, str], tuple[Thread, Poster]] = {}
-        self.couriers: dict[str, Courier] = {}
+        self.crew = Crew(self.clock.now, self.random, self.inbox, self.loop, self.store.path, self._on_failed)
         self.stopping = False
         self.failed: str | None = None
         self._silences: tuple[Silence, ...] = ()
@@ -129,18 +125,12 @@ class Daemon:
         def left() -> float:
             return max(until - self.clock.now(), 0.0)
 
-        for thread, _ in self.sources.values():
-            thread.stop()
-        for courier in self.couriers.values():
-            courier.close()
+        self.crew.stop()
         self.announcer.stop()
         self.inbox.close()
         self.server.close()
         self.checkpoints.stop()
-        for thread, _ in self.sources.values():
-            thread.join(left())
-        for courier in self.couriers.values():
-            courier.join(left() / 2)
+        self.crew.join(left)
         self.announcer.join(left)
         for call in self.inbox.take(0.0)[0]:  # what a run told last
             call()
@@ -216,9 +206,9 @@ class Daemon:
             alerts = {**stored, **before}
             pipelines.append(pipeline(subject, settings, form, alerts, self.silenced, now, kept, delivery))
         self._retire({**stored, **before}, before.keys(), pipelines, now)
-        self._run_couriers(settings)
+        self.crew.adopt_couriers(settings)
         self.loop.adopt(pipelines)
-        self._run_sources(settings)
+        self.crew.adopt(settings, {**self.store.positions(), **self._positions})
 
     def _retire(
         self, alerts: Mapping[AlertKey, Alert], known: Collection[AlertKey], pipelines: list[Pipeline], now: float
@@ -246,49 +236,6 @@ class Daemon:
             log.warning("target=%s state=unconfigured dropped=%d", target, count)
             self.loop.journal("dropped", "keeper", f"{count} notices owed to {target}, which is no longer configured")
 
-    def _run_sources(self, settings: Settings) -> None:
-        positions = {**self.store.positions(), **self._positions}
-        wanted = {(one.subject, one.kind, one.identity): one for one in self._wanted(settings, positions)}
-        for key in [key for key in self.sources if key not in wanted]:
-            thread, poster = self.sources.pop(key)
-            thread.stop()
-            poster.close()
-        for key, one in wanted.items():
-            if key not in self.sources:
-                source = one.make()
-                poster = self.inbox.poster(one.subject, one.kind)
-                thread = Thread(source.name, partial(source.run, poster), self._on_failed)
-                self.sources[key] = (thread, poster)
-                thread.start()
-
-    def _run_couriers(self, settings: Settings) -> None:
-        """A courier for each agent whose log is followed. One whose settings changed ends its run first."""
-        watched = {agent.name: agent for agent in settings.agents if agent.log}
-        for name in [name for name, courier in self.couriers.items() if watched.get(name) != courier.settings]:
-            courier = self.couriers.pop(name)
-            courier.close()
-            courier.join(RUN_ENDS_WITHIN)
-        for name, agent in watched.items():
-            if name not in self.couriers:
-                self.couriers[name] = Courier(
-                    agent,
-                    settings.keeper.state_dir,
-                    self.store.path,
-                    self.clock.now,
-                    self.inbox.call,
-                    self.loop.touch,
-                    self.loop.journal,
-                    self._on_failed,
-                )
-
-    def _wanted(self, settings: Settings, positions: Mapping[str, str]) -> list[Wanted]:
-        now = self.clock.now
-        wanted = [one for node in settings.nodes for one in sources_of_node(node, positions, now, self.random)]
-        wanted += [one for other in settings.logs for one in sources_of_log(other, positions, now)]
-        wanted += [one for agent in settings.agents for one in sources_of_agent(agent, positions, now)]
-        wanted += [one for endpoint in settings.endpoints for one in sources_of_endpoint(endpoint, now)]
-        return wanted
-
     def silenced(self, subject: str, rule: str, now: float) -> str | None:
         silence = silencing(self._silences, rule, subject, now + self.clock.drift())
         return f"{silence.why} (until {iso(silence.until)[:16]}Z)" if silence else None
@@ -305,9 +252,8 @@ class Daemon:
         saved = bool(turned.transitions or delivered or turned.entries) or now - self._saved_at >= SAVE_EVERY
         if saved:
             self._save(turned, owed, delivered, now)
-        for name, courier in self.couriers.items():
-            unstored = None if self.store.failing_since is None else f"nothing can be stored: {self.store.last_error}"
-            courier.step(self.loop.pipelines[name], now, unstored, saved=saved)
+        unstored = None if self.store.failing_since is None else f"nothing can be stored: {self.store.last_error}"
+        self.crew.deliver(self.loop.pipelines, now, unstored, saved=saved)
         self.announcer.put(owed)
         if turned.transitions or now - self._levels_at >= HEARTBEAT:
             self._levels_at = now

@@ -83,10 +83,14 @@ class Pipeline:
         if isinstance(item, SourceUp):
             self._proved = item.at
             self.memory.sees(source, item.at)
+            if self.delivery is not None and before.up:
+                self.delivery.caught_up()
             if source == "log" and not before.up:
                 self.memory.distrust(now + SETTLE_LOG, "the log has only just come into sight")
         elif isinstance(item, SourceDown):
             self.memory.blinded(source, item.at, item.reason)
+            if self.delivery is not None:
+                self.delivery.lost_sight()
         elif isinstance(item, Lost):
             self.memory.forgot(source, item.at)
         if self.memory.sights[source].up != before.up or isinstance(item, Lost):
@@ -112,7 +116,7 @@ class Pipeline:
             self._first_chunk = False
             self.memory.reaches_back(source, events[0].at)
         if self.delivery is not None:
-            self.delivery.read(events, chunk.data)
+            self.delivery.read(events, chunk.data, chunk.seen)
         events.append(LinesSeen(chunk.seen, parsed.lines, parsed.recognized))
         taken = self.advance(events, now)
         return taken._replace(lines=parsed.lines, unrecognized=parsed.unrecognized)

@@ -129,7 +129,9 @@ def test_packets_that_failed_in_an_outage_are_told_once() -> None:
     assert story.at(90, delivery_outage=WELL, delivery_failing=failing("50 of 60", happened=89)) == set()
     assert story.at(100) == {"delivery_outage resolved"}
     assert story.at(200, delivery_failing=failing("50 of 90", happened=89)) == set()
-    assert story.at(210, delivery_failing=failing("51 of 95", happened=210)) == {"delivery_failing firing"}
+    assert story.at(210, delivery_failing=failing("51 of 95", happened=210)) == set(), "its `for` begins"
+    assert story.at(284, delivery_failing=failing("60 of 120", happened=280)) == set()
+    assert story.at(286, delivery_failing=failing("61 of 121", happened=286)) == {"delivery_failing firing"}
 
 
 def test_no_circle_of_causes_can_silence_all_of_its_rules() -> None:

@@ -112,3 +112,36 @@ def test_chatter_between_events_is_no_silence() -> None:
     told = [*replay.feed(log.encode(), 0.0), *replay.finish()]
     assert "log_silent" not in {m.rule for m in told if m.kind == "failing"}
     assert {m.rule for m in told if m.kind == "FIRING"} == {"head_stalled"}
+
+
+def agent_log(codes: list[int], start: int = 0) -> bytes:
+    """A packet each two seconds, answered with these codes."""
+    lines = []
+    for number, code in enumerate(codes, start):
+        at = f"2015-01-23 15:{number * 2 // 60:02d}:{number * 2 % 60:02d}"
+        error = "None" if code == 200 else f"HTTPError('HTTP {code}: Timeout',)"
+        lines.append(f"[{at},100 INFO] sendThrift LIST: key='X', data=[Y(a=1L), Y(a=2L)], packet_id={number}")
+        answer = f"HTTPResponse(code={code},request_time=0.05,error={error})"
+        lines.append(f"[{at},150 INFO] onSendThriftHttpResponse: key='X', packet_id={number}, response={answer}")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def test_an_agents_log_tells_of_its_outage_and_when_packets_would_be_sent_again(tmp_path: Path) -> None:
+    """By the command, over a rotated log named in the wrong order: nothing is sent, nothing is stored."""
+    config = tmp_path / "config.ini"
+    config.write_text(f"[agent:stats]\nlog = file:{tmp_path}/statistic.log\n")
+    codes = [200] * 30 + [599] * 60 + [200] * 30
+    (tmp_path / "statistic.log").write_bytes(agent_log(codes[80:], 80))
+    (tmp_path / "statistic.log.1").write_bytes(agent_log(codes[:80]))
+    logs = [str(tmp_path / "statistic.log"), str(tmp_path / "statistic.log.1")]
+    argv = [sys.executable, "-m", "keeper", "replay", "-c", str(config), "--json", *logs]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={"TZ": "UTC", "PATH": "/usr/bin:/bin"})
+    *moments, summary = [json.loads(line) for line in done.stdout.splitlines()]
+    fired = [(moment["at"][11:19], moment["rule"]) for moment in moments if moment["kind"] == "FIRING"]
+    assert fired == [("15:02:00", "delivery_outage")], "one cause, one alert: the share of failures is explained by it"
+    [outage] = [moment for moment in moments if moment["kind"] == "RESOLVED"]
+    assert "15:03:00" < outage["at"][11:19] < "15:03:20"
+    [would] = [moment for moment in moments if moment["kind"] == "event"]
+    assert would["text"] == "60 packets (120 events) would be sent again from now on"
+    assert "15:03:38" <= would["at"][11:19] <= "15:03:42", "20 packets in a row, for 30 s"
+    assert summary["summary"]["recognized"] == summary["summary"]["lines"] == 240

@@ -27,6 +27,7 @@ from keeper.delivery.wire import Unfit, Wire, events_of
 from keeper.errors import KeeperError
 from keeper.settings import AgentSettings
 
+GONE = "what was to be sent again is no longer kept"
 IN_VAIN = 2  # packets in a row that were not taken, for any reason but their own, end a run
 
 
@@ -66,7 +67,9 @@ class Resend:
         self._tell = tell
         self._sender: Sender | None = None
         self._stop = ""
-        self._in_vain = 0
+        self._in_vain = 0  # in a row
+        self._settled = 0
+        self._left = ""  # the last that was not taken, or is not kept any more
 
     def stop(self, why: str) -> None:
         """Start no packet more; those in flight may end. From any thread."""
@@ -86,7 +89,7 @@ class Resend:
             self._sender.stop()
 
     def run(self) -> str:
-        """Send them. Returns why it ended before its end, in one sentence; empty when it came through."""
+        """Send them. Returns why not all of them are settled, in one sentence; empty when it came through."""
         try:
             folder = made(self._folder)
             ledger = Ledger.open(folder, self._said)
@@ -97,7 +100,8 @@ class Resend:
             ledger.bind(self._settings.name, shown_url(self._settings.url))
             wire = wire_of(self._settings)
             items = self._chosen(ledger, wire, rejects)
-            return self._send(items, ledger, wire, rejects) if items else self._stop
+            ended = self._send(items, ledger, wire, rejects) if items else self._stop
+            return ended or self._unfinished()
         except KeeperError as error:
             return str(error)
         finally:
@@ -113,14 +117,16 @@ class Resend:
                 break
             fate = ledger.fate(parcel.id, parcel.content)
             if fate is Fate.DELIVERED and not ledger.by_id_only(parcel.id, parcel.content):
-                self._tell(Report(parcel.number, Result.ACCEPTED, 200, "it had been delivered before", 0.0, sent=False))
+                self._found(parcel, Result.ACCEPTED, "it had been delivered before")
             elif fate is Fate.REFUSED:
-                self._tell(Report(parcel.number, Result.REFUSED, 0, "it was refused before", 0.0, sent=False))
+                self._found(parcel, Result.REFUSED, "it was refused before")
             elif why := why_hold(parcel.outcome, fate, repeat):
-                self._tell(Report(parcel.number, Result.UNKNOWN, 0, why, 0.0, sent=False))
-            elif (unfit := self._unfit(parcel, wire)) is not None:
-                rejects.add(self._packet(parcel), unfit)
-                self._tell(Report(parcel.number, Result.REFUSED, 0, unfit, 0.0, sent=False))
+                self._found(parcel, Result.UNKNOWN, why)
+            elif (text := self._text(parcel.number)) is None:
+                self._left = GONE
+            elif (unfit := _unfit(parcel.key, text, wire)) is not None:
+                rejects.add(_packet(parcel, text), unfit)
+                self._found(parcel, Result.REFUSED, unfit)
             else:
                 place = Place("", parcel.number)
                 items.append(
@@ -143,10 +149,10 @@ class Resend:
                 pacing=pacing_of(self._settings),
                 limits=limits_of(self._settings)._replace(attempts=1),
                 now=self._now,
-                packed=lambda item: wire.encode(item.key, events_of(self._data(item.number))),
+                packed=lambda item: self._packed(item, wire),
                 headers=lambda item: headers_of(self._settings, item),
                 connect=lambda: line_of(self._settings, wire, self._now),
-                refused=lambda item, why: rejects.add(self._packet(item), why),
+                refused=lambda item, why: self._reject(item, why, rejects),
                 sending=log.sending,
                 answered=answered,
                 watch=lambda told: None,
@@ -156,28 +162,45 @@ class Resend:
             self._sender.run(items, account)
         return self._stop or account.ended
 
+    def _found(self, parcel: Parcel, result: Result, why: str) -> None:
+        """What is known of a packet without sending it."""
+        self._settled += 1
+        self._tell(Report(parcel.number, result, 200 if result is Result.ACCEPTED else 0, why, 0.0, sent=False))
+
     def _answered(self, item: Item, outcome: Outcome, took: float) -> None:
         self._tell(Report(item.number, outcome.result, outcome.code, outcome.detail, took, sent=True))
         if outcome.result in (Result.ACCEPTED, Result.REFUSED):
             self._in_vain = 0
+            self._settled += 1
             return
         self._in_vain += 1
+        self._left = f"a packet sent again was not taken: {outcome.detail}"
         # That one packet is not taken may be the packet's fault; anything else is the server's, and it gets its rest.
         if outcome.result is not Result.FAILED or self._in_vain >= IN_VAIN:
-            self.stop(f"a packet sent again was not taken: {outcome.detail}")
+            self.stop(self._left)
 
-    def _unfit(self, parcel: Parcel, wire: Wire) -> str | None:
-        try:
-            wire.encode(parcel.key, events_of(self._data(parcel.number)))
-        except Unfit as error:
-            return str(error)
-        return None
+    def _unfinished(self) -> str:
+        """Why the next run must not follow at once, though this one came to its end."""
+        return "" if self._left == GONE and self._settled else self._left
 
-    def _data(self, number: int) -> bytes:
-        text = self._text(number)
-        if text is None:
-            raise KeeperError(f"parcel {number} is no longer kept")
-        return text
+    def _packed(self, item: Item, wire: Wire) -> bytes | None:
+        """Its answer may have come late, or it fell out: what is no longer kept is no longer owed."""
+        text = self._text(item.number)
+        return None if text is None else wire.encode(item.key, events_of(text))
 
-    def _packet(self, one: Parcel | Item) -> Packet:
-        return Packet(one.id, one.key, None, self._data(one.number), None, None, Place("", one.number))
+    def _reject(self, item: Item, why: str, rejects: Rejects) -> None:
+        text = self._text(item.number)
+        if text is not None:
+            rejects.add(_packet(item, text), why)
+
+
+def _unfit(key: str, text: bytes, wire: Wire) -> str | None:
+    try:
+        wire.encode(key, events_of(text))
+    except Unfit as error:
+        return str(error)
+    return None
+
+
+def _packet(one: Parcel | Item, text: bytes) -> Packet:
+    return Packet(one.id, one.key, None, text, None, None, Place("", one.number))

@@ -66,7 +66,7 @@ class ScriptResend:
         try:
             ledger.bind(self._settings.name, self._settings.script)
             chosen = self._chosen(ledger)
-            return self._deliver(chosen, ledger, folder / PLAN) if chosen else ""
+            return self._deliver(chosen, ledger, folder / PLAN) if chosen and not self._stop else self._stop
         except KeeperError as error:
             return str(error)
         finally:
@@ -89,23 +89,27 @@ class ScriptResend:
         shutil.rmtree(plan, ignore_errors=True)
         write_folder(made(plan), parcels, self._text)
         ledger.note([Note(parcel.id, parcel.content, Fate.SENDING) for parcel in parcels])
+        times = Counter(parcel.id for parcel in parcels)
         named: Counter[int] = Counter()
 
         def line(text: bytes) -> None:
-            if text.strip().isdigit():
+            if text.strip().isdigit() and int(text) in times:
                 named[int(text)] += 1
 
         began = self._now()
-        failed = run(
-            [self._settings.script, str(plan)],
-            {"PATH": os.defpath, "LANG": "C.UTF-8", "KEEPER_AGENT": self._settings.name},
-            self._settings.script_timeout,
-            line,
-            self._now,
-            self._stopping.wait,
-        )
+        try:
+            failed = run(
+                [self._settings.script, str(plan)],
+                {"PATH": os.defpath, "LANG": "C.UTF-8", "KEEPER_AGENT": self._settings.name},
+                self._settings.script_timeout,
+                line,
+                self._now,
+                self._stopping.wait,
+            )
+        except KeeperError as error:  # nothing was started, so nothing can have arrived
+            ledger.note([Note(parcel.id, parcel.content, Fate.FAILED, str(error)) for parcel in parcels])
+            raise
         took = self._now() - began
-        times = Counter(parcel.id for parcel in parcels)
         vain = Result.UNKNOWN if failed else Result.FAILED
         notes, reports = [], []
         for parcel in parcels:

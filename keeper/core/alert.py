@@ -9,11 +9,11 @@ UNKNOWN freezes it: the seconds in which keeper could not see count neither as f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
-from keeper.core.verdict import FOREVER, State, Verdict
+from keeper.core.verdict import FAILING, FOREVER, OK, UNKNOWN, State, Verdict
 
 # Alertmanager's documentation (alerts_api.md): clients shall repeat a resolved alert for up to five minutes.
 RESOLVED_FOR = 300.0
@@ -27,6 +27,9 @@ class Phase(Enum):
     RESOLVED = "resolved"
 
 
+INACTIVE, PENDING, FIRING, RESOLVED = Phase.INACTIVE, Phase.PENDING, Phase.FIRING, Phase.RESOLVED  # as in `verdict`
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How a rule alerts. `for_` and `recover` in seconds."""
@@ -36,9 +39,10 @@ class Policy:
     recover: float
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(NamedTuple):
     """One rule's alert about one subject. Times are seconds on keeper's steady clock.
+
+    A named tuple because a replay makes tens of thousands: the words of what fires change.
 
     `incident` counts the firings; `started` and `resolved_at` belong to the newest of them: `started` is when its
     failure began, before `for`. `since` is when the phase was entered. `counts_from` is the time from which `for`
@@ -48,7 +52,7 @@ class Alert:
 
     rule: str
     subject: str
-    phase: Phase = Phase.INACTIVE
+    phase: Phase = INACTIVE
     since: float = 0.0
     started: float | None = None
     resolved_at: float | None = None
@@ -86,7 +90,7 @@ def step(  # who, what, when, how, and the two reasons to hold back: each of the
     `cause` is the failing rule that explains this one, `silence` why new firings are held back. What fires already
     goes on firing under both, and its resolution is told. Returns the very same object when nothing changed.
     """
-    seen = blind(alert, now, verdict.reason) if verdict.state is State.UNKNOWN else _sighted(alert, verdict, now)
+    seen = blind(alert, now, verdict.reason) if verdict.state is UNKNOWN else _sighted(alert, verdict, now)
     after = _STEPS[alert.phase, verdict.state](seen, _Now(now, policy, cause, silence))
     return (alert if after == alert else after), _told(alert, after, now)
 
@@ -94,27 +98,28 @@ def step(  # who, what, when, how, and the two reasons to hold back: each of the
 def due(alert: Alert, now: float, policy: Policy) -> float:
     """The earliest time, not before `now`, at which `step` could change the phase with the same verdict, cause and
     silence; infinity when time alone changes nothing."""
-    if alert.phase is Phase.RESOLVED:
+    if alert.phase is RESOLVED:
         return max(now, alert.since + RESOLVED_FOR)
     if alert.counts_from is None or alert.blind_since is not None or alert.held is not None:
         return FOREVER
-    return max(now, alert.counts_from + (policy.for_ if alert.phase is Phase.PENDING else policy.recover))
+    return max(now, alert.counts_from + (policy.for_ if alert.phase is PENDING else policy.recover))
 
 
 def rests(alert: Alert, verdict: Verdict, now: float) -> bool:
     """Whether `step` changes nothing at `now`, whatever cause or silence there is: for most, most of the time."""
-    if verdict.state is not State.FAILING:
-        return alert.phase is Phase.INACTIVE or (alert.phase is Phase.RESOLVED and now < alert.since + RESOLVED_FOR)
+    if verdict.state is not FAILING:
+        phase = alert.phase
+        return phase is INACTIVE or (phase is RESOLVED and now < alert.since + RESOLVED_FOR)
     counts = alert.counts_from is not None or alert.blind_since is not None
     told = alert.reason == verdict.reason and alert.number == verdict.number
-    return alert.phase is Phase.FIRING and told and not counts
+    return alert.phase is FIRING and told and not counts
 
 
 def blind(alert: Alert, since: float, why: str) -> Alert:
     """Freeze a pending or firing alert: nobody has seen its subject since `since`."""
-    if alert.blind_since is not None or alert.phase not in (Phase.PENDING, Phase.FIRING):
+    if alert.blind_since is not None or alert.phase not in (PENDING, FIRING):
         return alert
-    return replace(alert, blind_since=since, reason=_clipped(f"{alert.reason}; cannot be seen any more: {why}"))
+    return alert._replace(blind_since=since, reason=_clipped(f"{alert.reason}; cannot be seen any more: {why}"))
 
 
 def wake(alert: Alert, last_seen: float, now: float) -> Alert:
@@ -123,8 +128,7 @@ def wake(alert: Alert, last_seen: float, now: float) -> Alert:
     Times that lie in the future, because the clock was set back meanwhile, become `last_seen`.
     """
     seen = min(last_seen, now)
-    alert = replace(
-        alert,
+    alert = alert._replace(
         since=min(alert.since, seen),
         started=_not_after(alert.started, seen),
         resolved_at=_not_after(alert.resolved_at, seen),
@@ -136,10 +140,10 @@ def wake(alert: Alert, last_seen: float, now: float) -> Alert:
 
 def retire(alert: Alert, now: float, why: str) -> tuple[Alert, Transition | None]:
     """End an alert whose rule or subject is no longer configured; `why` becomes its reason."""
-    if alert.phase is Phase.FIRING:
-        after = _resolve(replace(alert, reason=why, number=None), now)
-    elif alert.phase is Phase.PENDING:
-        after = _calm(replace(alert, reason=why, number=None), _Now(now, _AT_ONCE, None, None))
+    if alert.phase is FIRING:
+        after = _resolve(alert._replace(reason=why, number=None), now)
+    elif alert.phase is PENDING:
+        after = _calm(alert._replace(reason=why, number=None), _Now(now, _AT_ONCE, None, None))
     else:
         after = alert
     return after, _told(alert, after, now)
@@ -148,7 +152,7 @@ def retire(alert: Alert, now: float, why: str) -> tuple[Alert, Transition | None
 def stands(alert: Alert, now: float) -> bool:
     """Whether it belongs to what is repeated to Alertmanager: firing, or resolved less than five minutes ago (even if
     it is pending again)."""
-    if alert.phase is Phase.FIRING:
+    if alert.phase is FIRING:
         return True
     return alert.resolved_at is not None and now - alert.resolved_at < RESOLVED_FOR
 
@@ -158,25 +162,22 @@ def _stay(alert: Alert, now: _Now) -> Alert:
 
 
 def _begin(alert: Alert, now: _Now) -> Alert:
-    return _ripen(replace(alert, phase=Phase.PENDING, since=now.time, counts_from=now.time), now)
+    return _ripen(alert._replace(phase=PENDING, since=now.time, counts_from=now.time), now)
 
 
 def _calm(alert: Alert, now: _Now) -> Alert:
-    return replace(
-        alert, phase=Phase.INACTIVE, since=now.time, counts_from=None, blind_since=None, cause=None, held=None
-    )
+    return alert._replace(phase=INACTIVE, since=now.time, counts_from=None, blind_since=None, cause=None, held=None)
 
 
 def _ripen(alert: Alert, now: _Now) -> Alert:
     """Pending and failing. What another rule explains does not count: `for` begins anew when the cause is over."""
     if now.cause is not None:
-        return _hold(replace(alert, counts_from=None), now)
+        return _hold(alert._replace(counts_from=None), now)
     counts_from = now.time if alert.counts_from is None else alert.counts_from
     if now.silence is not None or now.time < counts_from + now.policy.for_:
-        return _hold(replace(alert, counts_from=counts_from), now)
-    return replace(
-        alert,
-        phase=Phase.FIRING,
+        return _hold(alert._replace(counts_from=counts_from), now)
+    return alert._replace(
+        phase=FIRING,
         since=now.time,
         started=alert.since,
         resolved_at=None,
@@ -189,7 +190,7 @@ def _ripen(alert: Alert, now: _Now) -> Alert:
 
 def _wait(alert: Alert, now: _Now) -> Alert:
     """Pending and not seen. Where another rule explains that, `for` begins anew too."""
-    return _hold(alert if now.cause is None else replace(alert, counts_from=None), now)
+    return _hold(alert if now.cause is None else alert._replace(counts_from=None), now)
 
 
 def _hold(alert: Alert, now: _Now) -> Alert:
@@ -197,22 +198,22 @@ def _hold(alert: Alert, now: _Now) -> Alert:
         held: str | None = f"caused by {now.cause}"
     else:
         held = None if now.silence is None else f"silence: {now.silence}"
-    return replace(alert, cause=now.cause, held=held)
+    return alert._replace(cause=now.cause, held=held)
 
 
 def _persist(alert: Alert, now: _Now) -> Alert:
-    return replace(alert, counts_from=None)
+    return alert._replace(counts_from=None)
 
 
 def _recover(alert: Alert, now: _Now) -> Alert:
     counts_from = now.time if alert.counts_from is None else alert.counts_from
     if now.time < counts_from + now.policy.recover:
-        return replace(alert, counts_from=counts_from)
+        return alert._replace(counts_from=counts_from)
     return _resolve(alert, now.time)
 
 
 def _resolve(alert: Alert, now: float) -> Alert:
-    return replace(alert, phase=Phase.RESOLVED, since=now, resolved_at=now, counts_from=None, blind_since=None)
+    return alert._replace(phase=RESOLVED, since=now, resolved_at=now, counts_from=None, blind_since=None)
 
 
 def _fade(alert: Alert, now: _Now) -> Alert:
@@ -222,18 +223,18 @@ def _fade(alert: Alert, now: _Now) -> Alert:
 _Step: TypeAlias = Callable[[Alert, _Now], Alert]
 
 _STEPS: dict[tuple[Phase, State], _Step] = {
-    (Phase.INACTIVE, State.OK): _stay,
-    (Phase.INACTIVE, State.FAILING): _begin,
-    (Phase.INACTIVE, State.UNKNOWN): _stay,
-    (Phase.PENDING, State.OK): _calm,
-    (Phase.PENDING, State.FAILING): _ripen,
-    (Phase.PENDING, State.UNKNOWN): _wait,
-    (Phase.FIRING, State.OK): _recover,
-    (Phase.FIRING, State.FAILING): _persist,
-    (Phase.FIRING, State.UNKNOWN): _stay,
-    (Phase.RESOLVED, State.OK): _fade,
-    (Phase.RESOLVED, State.FAILING): _begin,
-    (Phase.RESOLVED, State.UNKNOWN): _fade,
+    (INACTIVE, OK): _stay,
+    (INACTIVE, FAILING): _begin,
+    (INACTIVE, UNKNOWN): _stay,
+    (PENDING, OK): _calm,
+    (PENDING, FAILING): _ripen,
+    (PENDING, UNKNOWN): _wait,
+    (FIRING, OK): _recover,
+    (FIRING, FAILING): _persist,
+    (FIRING, UNKNOWN): _stay,
+    (RESOLVED, OK): _fade,
+    (RESOLVED, FAILING): _begin,
+    (RESOLVED, UNKNOWN): _fade,
 }
 
 _AT_ONCE = Policy(severity="", for_=0.0, recover=0.0)
@@ -241,20 +242,22 @@ _AT_ONCE = Policy(severity="", for_=0.0, recover=0.0)
 
 def _sighted(alert: Alert, verdict: Verdict, now: float) -> Alert:
     """The alert with what is seen now; the time it could not be seen is taken out of what is counted."""
-    if alert.phase not in (Phase.PENDING, Phase.FIRING) and verdict.state is State.OK:
+    if alert.phase not in (PENDING, FIRING) and verdict.state is OK:
+        return alert
+    if alert.blind_since is None and alert.reason == verdict.reason and alert.number == verdict.number:
         return alert
     counts_from = alert.counts_from
     if alert.blind_since is not None and counts_from is not None:
         counts_from += max(0.0, now - alert.blind_since)
-    return replace(
-        alert, counts_from=counts_from, blind_since=None, reason=_clipped(verdict.reason), number=verdict.number
+    return alert._replace(
+        counts_from=counts_from, blind_since=None, reason=_clipped(verdict.reason), number=verdict.number
     )
 
 
 def _told(before: Alert, after: Alert, now: float) -> Transition | None:
-    if after.phase is Phase.FIRING and before.phase is not Phase.FIRING:
+    if after.phase is FIRING and before.phase is not FIRING:
         return Transition(now, after.rule, after.subject, "firing", after)
-    if after.phase is not Phase.FIRING and before.phase is Phase.FIRING:
+    if after.phase is not FIRING and before.phase is FIRING:
         return Transition(now, after.rule, after.subject, "resolved", after)
     return None
 

@@ -6,9 +6,9 @@ keeps a few dictionaries. Pure: no clock, no threads.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from keeper.core.event import (
     BlockProduced,
@@ -18,6 +18,7 @@ from keeper.core.event import (
     Event,
     InfoAnswer,
     NodeStarted,
+    NotProducing,
     ScheduleAnswer,
     ScheduleProposed,
     WindowClosed,
@@ -41,6 +42,13 @@ MAX_OWN_SLOTS = 4 * SLOTS_PER_WINDOW
 LIVE_SECONDS = 15.0  # gaps before a block older than this on arrival are history, not news
 
 _BITS = tuple(1 << place for place in range(SLOTS_PER_WINDOW))
+
+_NEVER = float("inf")
+
+Block: TypeAlias = BlockReceived | BlockProduced
+_BLOCKS = (BlockReceived, BlockProduced)
+# All that `Chain` heeds.
+_HEEDED = frozenset({*_BLOCKS, InfoAnswer, ScheduleAnswer, ScheduleProposed, NodeStarted, NotProducing})
 
 
 class Signature(Protocol):
@@ -68,7 +76,8 @@ class Chain:
 
     `schedule_changed_at` is when a block last proved that another schedule is in force; None if that was never seen.
     `turns` counts the moments at which everything may look different: another schedule, another process of the node;
-    `our_turns` those at which a producer of ours signed again after more than a window.
+    `our_turns` those at which a producer of ours signed again after more than a window, or this node after it said
+    why it did not.
     `ids` are block ids as the log prints them, by number, of the last MAX_IDS blocks or more.
     """
 
@@ -94,47 +103,63 @@ class Chain:
         self._newest_window = -1
         self._closed = -1
         self._closes = -1  # the oldest window not yet judged, or one that is not over yet
-        self._closes_at = float("inf")
-        self._unbroken_from = float("-inf")
-        self._our_slots: dict[int, tuple[str, bool]] = {}
+        self._closes_at = _NEVER
+        self._unbroken_from = -_NEVER
+        self._our_slots: dict[int, Block] = {}  # the first block of each
+        self._refused_at = _NEVER  # when this node said why it did not sign; infinity: it has signed since
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
     def apply(
-        self, events: Sequence[Event], start: int, stop: int, now: float = float("-inf"), before: float = float("inf")
+        self,
+        events: Sequence[Event],
+        start: int,
+        stop: int,
+        now: float = -_NEVER,
+        before: float = _NEVER,
+        put_off: Callable[[float], float] | None = None,
     ) -> tuple[int, list[Event]]:
         """Take `events[start:stop]` in order; return how far it came and what follows: DoubleProduced, BlocksMissed and
         the windows of others that were over on the way.
 
         It comes back early because time has something to decide then: before an event at or after `before`, before one
         at which a window of ours is to be closed, when something followed from a block, and at one of its `turns`.
+        `put_off(at)` is asked, when an event has come to `before`, how far it may go instead, as the chain is now.
         `now` is the time everything was brought to so far.
         """
         derived: list[Event] = []
         turns = self.turns + self.our_turns
         index = start
         while index < stop:
+            event = events[index]
+            kind = type(event)
             if index > start:
-                at = events[index][0]
+                at = event[0]
+                if at >= before and put_off is not None:
+                    before = put_off(at)
                 if at >= before or (at >= self._closes_at and not self._close_others(at, now, derived)):
                     break
-            begin, index = index, self._run(events, index, stop, before)
-            if index == begin:
-                index += 1
-                if self._one(events[begin], derived) or self.turns + self.our_turns != turns:
-                    break
-            now = max(now, events[index - 1][0])
+            reached = (
+                self._run(events, index, stop, before) if kind is BlockReceived or kind is BlockProduced else index
+            )
+            if reached == index:
+                reached += 1
+                if self._one(event, derived) or self.turns + self.our_turns != turns:
+                    return reached, derived
+            index = reached
+            if (at := events[index - 1][0]) > now:
+                now = at
         return index, derived
 
     def _one(self, event: Event, derived: list[Event]) -> bool:
         """Take one event, whatever it is; True if something follows from it."""
-        kind = type(event)
-        if kind is not BlockReceived and kind is not BlockProduced:
+        if isinstance(event, _BLOCKS):
+            before = len(derived)
+            self._block(event, type(event) is BlockProduced, derived)
+            return len(derived) > before
+        if type(event) in _HEEDED:
             self._other(event)
-            return False
-        before = len(derived)
-        self._block(event, kind is BlockProduced, derived)  # type: ignore[arg-type]  # narrowed by `kind`
-        return len(derived) > before
+        return False
 
     def _close_others(self, at: float, now: float, derived: list[Event]) -> bool:
         """Close the windows that are over by `at`, each at its time; False as soon as one of ours is among them."""
@@ -153,32 +178,30 @@ class Chain:
 
         Does what `_block` does for each of them, at a quarter of its cost: most blocks come like this.
         """
-        first: BlockReceived | BlockProduced = events[begin]  # type: ignore[assignment]  # looked at next
-        kind = type(first)
         slot = self._newest_slot
-        place = slot % SLOTS_PER_WINDOW
-        if place == SLOTS_PER_WINDOW - 1 or (kind is not BlockReceived and kind is not BlockProduced):
-            return begin
-        latest, producer = first.at, first.producer
+        left = SLOTS_PER_WINDOW - 1 - slot % SLOTS_PER_WINDOW
         masks = self._windows.get(self._newest_window)
-        before = min(before, self._closes_at)
-        if masks is None or producer not in masks or latest >= before:
+        if not left or masks is None:
             return begin
-        known: Container[int] = ()
-        if producer in self.ours:
-            known = self._our_slots
-            if kind is BlockProduced and self._long_ago(self.produced, producer, first.slot_time):
-                return begin
+        first: Block = events[begin]  # type: ignore[assignment]  # the caller has looked
+        kind, latest, producer = type(first), first[0], first[4]
+        before = min(before, self._closes_at)
+        if producer not in masks or latest >= before:
+            return begin
+        if kind is BlockProduced and latest > self._refused_at:
+            return begin
+        if producer in self.ours and not self._plainly_ours(first, slot + 1, left):
+            return begin
         slot_time = CHAIN_EPOCH + slot * SLOT_SECONDS
         head, lib, ids = self.head or 0, self.lib, self.ids
-        index = begin
-        for event in events[begin : min(stop, begin + SLOTS_PER_WINDOW - 1 - place)]:
+        count = 0
+        run: Sequence[Block] = events[begin : min(stop, begin + left)]  # type: ignore[assignment]  # looked at next
+        for event in run:
             if type(event) is not kind:
                 break
             at, number, ident, time, name, its_lib = event[:6]
             slot_time += SLOT_SECONDS
-            slot += 1
-            if time != slot_time or name != producer or number <= head or not latest <= at < before or slot in known:
+            if time != slot_time or name != producer or number <= head or not latest <= at < before:
                 break
             if its_lib != lib:
                 if its_lib is not None and (lib is None or its_lib > lib):
@@ -186,38 +209,50 @@ class Chain:
                 lib = self.lib
             ids[number] = ident
             head, latest = number, at
-            index += 1
-        if index > begin:
-            masks[producer] |= ((1 << (index - begin)) - 1) << (place + 1)
-            self._ran(events, begin, index)
-        return index
+            count += 1
+        if count:
+            masks[producer] |= ((1 << count) - 1) << (SLOTS_PER_WINDOW - left)
+            self._ran(run, count)
+        return begin + count
 
-    def _ran(self, events: Sequence[Event], begin: int, end: int) -> None:
-        """Note what a run of blocks ended with."""
-        last: BlockReceived | BlockProduced = events[end - 1]  # type: ignore[assignment]  # every one of the run is
-        producer, slot, own = last.producer, self._newest_slot, type(last) is BlockProduced
-        self.head, self.head_time, self.head_rose_at = last.number, last.slot_time, last.at
-        if own:
+    def _plainly_ours(self, first: Block, slot: int, count: int) -> bool:
+        """Whether a run of blocks that begins with a producer of ours is nothing to heed: it signed just now, and
+        nothing is known yet of the slots."""
+        if type(first) is BlockProduced and self._long_ago(self.produced, first.producer, first.slot_time):
+            return False
+        return self._our_slots.keys().isdisjoint(range(slot, slot + count))
+
+    def _ran(self, run: Sequence[Block], count: int) -> None:
+        """Note what a run of so many blocks ended with."""
+        last = run[count - 1]
+        at, number, _, slot_time, producer, _ = last[:6]
+        self.head, self.head_time, self.head_rose_at = number, slot_time, at
+        if type(last) is BlockProduced:
             self.produced[producer] = last
         else:
-            self.received_at = last.at
+            self.received_at = at
         signed = self.signed.get(producer)
-        if signed is None or signed.slot_time <= last.slot_time:
+        if signed is None or signed.slot_time <= slot_time:
             self.signed[producer] = last
-        self._newest_slot = slot + end - begin
+        slot = self._newest_slot + 1
+        self._newest_slot += count
         if producer in self.ours:
-            for event in events[begin:end]:
-                slot += 1
-                self._signed_as_us(event, slot, own, [])  # type: ignore[arg-type]  # as above
+            self._our_slots.update(zip(range(slot, slot + count), run, strict=False))
+            self._forget_our_slots()
 
     def _long_ago(self, book: Mapping[str, Signature], producer: str, slot_time: float) -> bool:
         """Whether the producer had not signed for more than a window before this block."""
         before = book.get(producer)
         return before is None or slot_time - before.slot_time > WINDOW_SECONDS
 
-    def _heed_ours(self, own: bool, producer: str, slot_time: float) -> None:
-        if self._long_ago(self.signed, producer, slot_time) or (
-            own and self._long_ago(self.produced, producer, slot_time)
+    def _heed_ours(self, at: float, own: bool, producer: str, slot_time: float) -> None:
+        """Count a block this node or a producer of ours signed, if it is one of `our_turns`."""
+        if own and at > self._refused_at:
+            self._refused_at = _NEVER
+            self.our_turns += 1
+        elif producer in self.ours and (
+            self._long_ago(self.signed, producer, slot_time)
+            or (own and self._long_ago(self.produced, producer, slot_time))
         ):
             self.our_turns += 1
 
@@ -225,12 +260,12 @@ class Chain:
         """Nothing is missing from the log since `time`; windows that began before cannot be judged."""
         self._unbroken_from = time
         self._newest_slot = self._newest_window = -1
-        self._closes_at = float("inf")
+        self._closes_at = _NEVER
 
-    def _block(self, event: BlockReceived | BlockProduced, own: bool, derived: list[Event]) -> None:
-        at, number, ident, slot_time, producer, lib, *_ = event
-        if producer in self.ours:
-            self._heed_ours(own, producer, slot_time)
+    def _block(self, event: Block, own: bool, derived: list[Event]) -> None:
+        at, number, ident, slot_time, producer, lib = event[:6]
+        if own or producer in self.ours:
+            self._heed_ours(at, own, producer, slot_time)
         if self.head is None or number > self.head:
             self.head, self.head_time, self.head_rose_at = number, slot_time, at
         if lib is not None and (self.lib is None or lib > self.lib):
@@ -242,9 +277,10 @@ class Chain:
             self.received_at = at
         slot = int((slot_time - CHAIN_EPOCH) * 2.0 + 0.5)
         window = slot // SLOTS_PER_WINDOW
-        try:
-            self._windows[window][producer] |= _BITS[slot % SLOTS_PER_WINDOW]
-        except KeyError:
+        masks = self._windows.get(window)
+        if masks is not None and producer in masks:
+            masks[producer] |= _BITS[slot % SLOTS_PER_WINDOW]
+        else:
             self._begin(window, producer, slot, at)
         signed = self.signed.get(producer)
         if signed is None or signed.slot_time <= slot_time:
@@ -275,7 +311,8 @@ class Chain:
             _forget_oldest(self.produced)
         before = self.schedule.changes
         self.schedule.observe(window, producer)
-        self._changed(before, at)
+        if self.schedule.changes != before:
+            self._changed(at)
 
     def _leap(self, at: float, number: int, slot_time: float, slot: int, derived: list[Event]) -> None:
         """A block behind empty slots, behind blocks nobody printed, or the first of all.
@@ -293,24 +330,29 @@ class Chain:
 
     def _enter(self, window: int) -> None:
         self._newest_window = window
-        self._closes = max(self._closed + 1, window - (1 if self._closed < 0 else MAX_WINDOWS // 2))
-        self._closes_at = window_end(self._closes) + self.grace if self._closes < window else float("inf")
+        oldest = window - (1 if self._closed < 0 else MAX_WINDOWS // 2)
+        closes = self._closed + 1
+        self._closes = closes = closes if closes > oldest else oldest
+        self._closes_at = window_end(closes) + self.grace if closes < window else _NEVER
 
-    def _signed_as_us(self, event: BlockReceived | BlockProduced, slot: int, own: bool, derived: list[Event]) -> None:
+    def _signed_as_us(self, event: Block, slot: int, own: bool, derived: list[Event]) -> None:
         """Two blocks in one slot under our name are two signers, whichever node they came from."""
-        mark = short_id(event.number, event.id)
         known = self._our_slots.get(slot)
         if known is None:
-            self._our_slots[slot] = (mark, own)
-            if len(self._our_slots) > MAX_OWN_SLOTS:
-                del self._our_slots[next(iter(self._our_slots))]
+            self._our_slots[slot] = event
+            self._forget_our_slots()
             return
-        if same_id(known[0], mark):
+        other, mark = short_id(known.number, known.id), short_id(event.number, event.id)
+        if same_id(other, mark):
             return
-        here = own or known[1]
+        here = own or type(known) is BlockProduced
         signers = "somebody else signs with our key beside this node" if here else "two other nodes sign as us"
-        text = f"block #{event.number} of {event.producer} exists twice, as {known[0]} and as {mark}: {signers}"
+        text = f"block #{event.number} of {event.producer} exists twice, as {other} and as {mark}: {signers}"
         derived.append(DoubleProduced(event.at, event.producer, event.number, text))
+
+    def _forget_our_slots(self) -> None:
+        while len(self._our_slots) > MAX_OWN_SLOTS:
+            del self._our_slots[next(iter(self._our_slots))]
 
     def _other(self, event: Event) -> None:
         kind = type(event)
@@ -323,6 +365,8 @@ class Chain:
             self._announced(event.producers, event.at)  # type: ignore[union-attr]
         elif kind is NodeStarted:
             self._started()
+        elif kind is NotProducing:
+            self._refused_at = event.at
 
     def _info(self, answer: InfoAnswer) -> None:
         if self.lib is not None and answer.head < self.lib:
@@ -335,7 +379,7 @@ class Chain:
         if not producer:
             return  # a chain at its very beginning
         if producer in self.ours:
-            self._heed_ours(False, producer, answer.head_time)
+            self._heed_ours(answer.at, False, producer, answer.head_time)
         known = self.signed.get(producer)
         if known is None or known.slot_time < answer.head_time:
             self.signed[producer] = Signed(answer.at, answer.head_time, answer.head)
@@ -355,12 +399,11 @@ class Chain:
     def _announced(self, producers: tuple[str, ...], at: float) -> None:
         before = self.schedule.changes
         self.schedule.announce(producers)
-        self._changed(before, at)
+        if self.schedule.changes != before:
+            self._changed(at)
 
-    def _changed(self, before: int, at: float) -> None:
+    def _changed(self, at: float) -> None:
         schedule = self.schedule
-        if schedule.changes == before:
-            return
         self.turns += 1
         if not schedule.producers:
             self.schedule_changed_at = at
@@ -388,14 +431,15 @@ class Chain:
         self._enter(self._newest_window)
         # A schedule takes over in the middle of a window: neither of the two was to sign all of it.
         first = schedule.since + schedule.took_over
-        if not schedule.producers or window < first or window_start(window) < self._unbroken_from:
+        start = window_start(window)
+        if not schedule.producers or window < first or start < self._unbroken_from:
             return None
         producer = scheduled(window, schedule.producers)
         masks = self._windows.get(window, {})
-        if any(signer != producer for signer in masks):
-            return None
         mask = masks.get(producer, 0)
-        return WindowClosed(now, window_start(window), producer, mask.bit_count(), mask)
+        if len(masks) > (1 if mask else 0):
+            return None  # somebody else signed, too
+        return WindowClosed(now, start, producer, mask.bit_count(), mask)
 
 
 def _forget_oldest(signed: dict[str, Signature]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar, cast
@@ -148,6 +148,8 @@ class Memory:
     `turns` counts what no event tells and every verdict may depend on: a source that went blind or came back, distrust,
     the turns of the chain. `value` is an endpoint's watched field and `value_since` when it was first answered;
     `acceptance` is how an agent's packets have fared since one was last accepted.
+    `recorded_from` is since when a recorded log is known: every line of it, and nothing is seen beside it, so that what
+    happened in it is all there is to find out. None where that is not so.
     """
 
     def __init__(self, subject: Subject, bounds: Bounds, grace: float, started: float) -> None:
@@ -165,6 +167,7 @@ class Memory:
         self.acceptance = Acceptance()
         self.distrust_until = 0.0
         self.distrust_reason = ""
+        self.recorded_from: float | None = None
         self.turns = 0
         self._bounds = bounds
         self._started = started
@@ -177,11 +180,17 @@ class Memory:
         return ring
 
     def take(
-        self, events: Sequence[Event], start: int, stop: int, now: float = float("-inf"), before: float = float("inf")
+        self,
+        events: Sequence[Event],
+        start: int,
+        stop: int,
+        now: float = float("-inf"),
+        before: float = float("inf"),
+        put_off: Callable[[float], float] | None = None,
     ) -> tuple[int, list[Event]]:
         """Remember `events[start:stop]`, or fewer when something follows from them; see `Chain.apply`."""
         turns = self.chain.turns
-        reached, derived = self.chain.apply(events, start, stop, now, before)
+        reached, derived = self.chain.apply(events, start, stop, now, before, put_off)
         self.turns += self.chain.turns - turns
         batch = events[start:reached]
         if len(set(map(type, batch))) == 1:
@@ -189,8 +198,8 @@ class Memory:
         else:
             for kind, run in groupby(batch, type):
                 self._remember(kind, tuple(run))
-        for event in derived:
-            self.ring(type(event)).append(event)
+        for kind, run in groupby(derived, type):
+            self.ring(kind).extend(tuple(run))
         return reached, derived
 
     def close_windows(self, now: float) -> list[WindowClosed]:
@@ -253,11 +262,11 @@ class Memory:
         """
         sight = self.sights[source]
         if sight.up:
-            self.sights[source] = sight._replace(known_until=max(at, sight.known_until))
+            self._see(source, sight._replace(known_until=max(at, sight.known_until)))
             return
         never = sight.known_until < 0
         known_from = at if never or source != "log" else sight.known_from
-        self.sights[source] = Sight(True, at, "", known_from=known_from, known_until=at)
+        self._see(source, Sight(True, at, "", known_from=known_from, known_until=at))
         self.turns += 1
         if source == "log" and never:
             self.chain.sees_from(at)
@@ -266,7 +275,7 @@ class Memory:
         """The first lines of a log are older than the moment it was opened: it is known from them on."""
         sight = self.sights[source]
         if at < sight.known_from:
-            self.sights[source] = sight._replace(known_from=at)
+            self._see(source, sight._replace(known_from=at))
             self.turns += 1
             if source == "log":
                 self.chain.sees_from(at)
@@ -274,16 +283,21 @@ class Memory:
     def blinded(self, source: str, at: float, reason: str) -> None:
         sight = self.sights[source]
         since = sight.since if not sight.up else at
-        self.sights[source] = sight._replace(up=False, since=since, reason=reason)
+        self._see(source, sight._replace(up=False, since=since, reason=reason))
         self.turns += 1
 
     def forgot(self, source: str, at: float) -> None:
         """Something of the source was lost just before `at`: absence cannot be proved from before."""
-        self.sights[source] = self.sights[source]._replace(known_from=at)
+        self._see(source, self.sights[source]._replace(known_from=at))
         self.turns += 1
         if source == "log":
             self.chain.sees_from(at)
             self.acceptance.forget()
+
+    def _see(self, source: str, sight: Sight) -> None:
+        self.sights[source] = sight
+        recorded = source == "log" and len(self.sights) == 1 and sight.up and sight.known_until == float("inf")
+        self.recorded_from = sight.known_from if recorded else None
 
     def distrust(self, until: float, reason: str) -> None:
         """Believe no verdict before `until`: keeper itself was late, or its clock jumped."""
@@ -298,20 +312,17 @@ class View:
     `found` is what was found out about this moment already, for the rules that are asked after that one.
     """
 
-    __slots__ = ("found", "memory", "now")
+    __slots__ = ("chain", "found", "memory", "now")
 
     def __init__(self, memory: Memory, now: float) -> None:
         self.memory = memory
+        self.chain = memory.chain
         self.now = now
         self.found: dict[str, Any] = {}
 
     @property
     def subject(self) -> Subject:
         return self.memory.subject
-
-    @property
-    def chain(self) -> Chain:
-        return self.memory.chain
 
     def sight(self, source: str) -> Sight | None:
         """How `log`, `api`, `reference` or `endpoint` sees; None when it was not configured."""

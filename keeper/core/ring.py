@@ -64,7 +64,9 @@ class Ring(Generic[E]):
 
     def extend(self, events: Sequence[E]) -> None:
         if self._each is not None:
-            self.forgotten += max(0, len(self._events) + len(events) - self._max_count)
+            over = len(self._events) + len(events) - self._max_count
+            if over > 0:
+                self.forgotten += over
             self._events.extend(events)
             return
         self._events.extend(events)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from keeper.core.event import PacketAnswered, PacketSent, PacketUnanswered
@@ -64,6 +65,7 @@ class Arrears:
         self._size = 0
         self._waiting: dict[int, int] = {}  # id → number of the newest parcel of it that no answer was seen of
         self._open: dict[int, None] = {}  # numbers, in order of sending
+        self._owed: list[int] = []  # a heap of numbers: of all that are due or held, and of some that were
         self._next = 1
         self._changed: dict[int, bytes | None] = {}  # number → its text if that was never handed out
         for parcel in kept:
@@ -71,6 +73,8 @@ class Arrears:
             self._next = parcel.number + 1
             if parcel.stand is Stand.OPEN or parcel.outcome == "unanswered":
                 self._waiting[parcel.id] = parcel.number
+            else:
+                self._waiting.pop(parcel.id, None)
         self._changed.clear()
         self.replan(terms)
 
@@ -91,11 +95,14 @@ class Arrears:
 
     def oldest(self) -> Parcel | None:
         """The first that is due or held."""
-        return next((parcel for parcel in self if parcel.stand in (Stand.DUE, Stand.HELD)), None)
+        while self._owed and not self._owes(self._owed[0]):
+            heappop(self._owed)
+        return self._parcels[self._owed[0]] if self._owed else None
 
     def due(self) -> list[Parcel]:
-        """What is to be sent again, in order of sending."""
-        return [parcel for parcel in self if parcel.stand is Stand.DUE]
+        """What is to be sent again, in order of sending; but what was sent in vain comes behind what was not, so that a
+        packet on which the server fails each time does not keep the others waiting."""
+        return sorted((parcel for parcel in self if parcel.stand is Stand.DUE), key=lambda parcel: parcel.tries)
 
     def next_timeout(self) -> float:
         """When the first open parcel will have waited too long for its answer; infinity without one."""
@@ -135,7 +142,10 @@ class Arrears:
             return
         outcome = outcome_of(event.code)
         said = f"the server answered {event.code}" if outcome == "rejected" else event.why or "no answer in time"
-        self._stand(parcel, outcome, event.code, said)
+        if parcel.stand is Stand.REFUSED or parcel.tries >= self.terms.tries:
+            self._put(parcel._replace(outcome=outcome, code=event.code))  # what keeper's own sending said weighs more
+        else:
+            self._stand(parcel, outcome, event.code, said)
 
     def expire(self, seen: float) -> list[PacketUnanswered]:
         """The log is known up to `seen`: what was sent too long before has no answer."""
@@ -179,13 +189,16 @@ class Arrears:
             self._put(parcel._replace(stand=Stand.HELD, why=why))
 
     def replan(self, terms: Terms) -> None:
-        """Take other terms: what is held for the policy alone may be due now, and the other way round."""
+        """Take other terms: what is held for the policy alone may be due now, and the other way round. What keeper
+        itself sent without an answer stays held until the policy allows to repeat it."""
         self.terms = terms
         for parcel in list(self):
-            if parcel.key in terms.skip and parcel.stand is not Stand.OPEN:
+            if parcel.key in terms.skip:
                 self._drop(parcel.number)
                 self.skipped += 1
-            elif parcel.stand in (Stand.DUE, Stand.HELD) and parcel.outcome is not None and not parcel.tries:
+            elif parcel.outcome is None or parcel.tries >= terms.tries:
+                continue
+            elif parcel.stand is Stand.DUE or (parcel.stand is Stand.HELD and terms.repeat):
                 self._stand(parcel, parcel.outcome, parcel.code, parcel.why)
         self._bound()
 
@@ -203,13 +216,22 @@ class Arrears:
         stand = Stand.DUE if why is None else Stand.HELD
         self._put(parcel._replace(stand=stand, outcome=outcome, code=code, why=said if why is None else why))
 
+    def _owes(self, number: int) -> bool:
+        parcel = self._parcels.get(number)
+        return parcel is not None and parcel.stand in (Stand.DUE, Stand.HELD)
+
     def _put(self, parcel: Parcel) -> None:
         before = self._parcels.get(parcel.number)
         if before == parcel:
             return
+        owed = self._owes(parcel.number)
         self._count(before, -1)
         self._count(parcel, 1)
         self._parcels[parcel.number] = parcel
+        if self._owes(parcel.number) and not owed:
+            heappush(self._owed, parcel.number)
+            if len(self._owed) > 2 * len(self._parcels) + 100:
+                self._owed = [number for number in self._parcels if self._owes(number)]
         if parcel.stand is Stand.OPEN:
             self._open[parcel.number] = None
         else:

@@ -11,6 +11,7 @@ from keeper.delivery.parcel import Change, Report, Stand
 from keeper.delivery.recovery import Around, Recovery
 
 TELL_EVERY = 1.0  # seconds between two words on the backlog
+BEHIND = 5.0  # seconds between the last event of a chunk and its arrival: more of the log waits to be read
 
 
 class Delivery:
@@ -22,32 +23,50 @@ class Delivery:
         self.recovery = recovery
         self.running = False
         self.around = Around(blind="the log has not been seen yet")
+        self._known = float("-inf")  # up to when the log is known at most, while it is being caught up with
         self._told: BacklogChanged | None = None
         self._given_up: list[PacketUnanswered] = []
         self._resent: list[PacketResent] = []
 
-    def read(self, events: Sequence[Event], data: bytes) -> None:
-        """Take the events of one chunk of the log; texts stand in `data`."""
+    def read(self, events: Sequence[Event], data: bytes, seen: float) -> None:
+        """Take the events of one chunk of the log, which came at `seen`; texts stand in `data`.
+
+        A chunk that ends long before it came is followed by more: until then nothing is known behind its end, and no
+        answer is missing there. An agent whose clock is ahead has sent nothing later than it was read.
+        """
         for event in events:
+            at = min(event.at, seen)
             if isinstance(event, PacketSent):
                 text = data[event.offset : event.offset + event.length]
-                self._unanswered(self.arrears.sent(event, text))
+                self._unanswered(self.arrears.sent(event._replace(at=at), text))
             elif isinstance(event, PacketAnswered):
                 self.arrears.answered(event)
                 if event.code == ACCEPTED:
-                    self.recovery.live_accepted(event.at, event.took)
+                    self.recovery.live_accepted(at, event.took)
                 else:
                     self.recovery.live_failed(event.why or f"the answer {event.code}")
+        if events:
+            last = events[-1].at
+            self._known = last if seen - last > BEHIND else float("inf")
+
+    def lost_sight(self) -> None:
+        """What the log holds when it comes back is yet to be read."""
+        self._known = float("-inf")
+
+    def caught_up(self) -> None:
+        """The log says that all it holds has been handed over."""
+        self._known = float("inf")
 
     def resent(self, report: Report, now: float) -> None:
-        """A run says what became of a packet. Nothing happens for one that is settled meanwhile."""
+        """A run says what became of a packet. One that is settled meanwhile was sent all the same."""
         number, result = report.number, report.result
+        if report.sent:
+            self.recovery.sent_again(now)
         if number not in self.arrears:
             return
         parcel = self.arrears[number]
         if report.sent:
             self.arrears.resent(number, result, report.detail)
-            self.recovery.sent_again(now)
             again = PacketResent(now, parcel.id, parcel.key, parcel.events, result.value, report.code, report.took)
             self._resent.append(again)
         elif result is Result.UNKNOWN:
@@ -57,7 +76,7 @@ class Delivery:
 
     def derive(self, seen: float, now: float) -> list[Event]:
         """What follows by now, the log being known up to `seen`: packets without an answer, and how the backlog is."""
-        self._unanswered(self.arrears.expire(seen))
+        self._unanswered(self.arrears.expire(min(seen, self._known)))
         found: list[Event] = [*(e._replace(at=now) for e in self._given_up), *self._resent]
         self._given_up.clear()
         self._resent.clear()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 
 from keeper.delivery.scan import FileScan
 from keeper.formats.local_time import naive_text
-from keeper.formats.statistic_agent import Broken, records
+from keeper.formats.statistic_agent import Answered, Broken, Sent, records
 
 GAP = 60_000  # milliseconds without a line between two files: a busy agent writes every second
 SET_BACK = 7_200_000  # milliseconds: the most that clocks are set back, twice an hour
@@ -146,9 +146,9 @@ def _following(scans: Sequence[FileScan]) -> dict[int, int]:
 
 
 def _sure(before: FileScan) -> bool:
-    """Whether the ids at the beginning of a log are so large that another agent, or another day, hardly has them."""
+    """Whether a log begins with ids, so large that another agent, or another day, hardly has them."""
     ids = [stray.id for stray in before.strays[:1]] + ([] if before.first_id is None else [before.first_id])
-    return all(number >= SURE_ID for number in ids)
+    return bool(ids) and all(number >= SURE_ID for number in ids)
 
 
 def _overlap(one: FileScan, other: FileScan) -> bool:
@@ -198,18 +198,43 @@ def _leads(following: dict[int, int], start: int, goal: int) -> bool:
 
 def _distance(after: FileScan, before: FileScan) -> int | None:
     """How far one log is from following another: ids that lie between them; None if nothing says that it follows."""
-    linked = any(stray.id in after.open for stray in before.strays[:_LOOKED_AT]) or _share_a_line(after, before)
+    shared = _shared(after, before)
+    sends = [record.id for record in shared if isinstance(record, Sent) and record.id is not None]
+    if sends:
+        return _along([after.last_id, *sends, before.first_id])
+    # Pieces of two answers make a whole one, too, but hardly to a packet that waits for it.
+    answered = [stray.id for stray in before.strays[:_LOOKED_AT]]
+    answered += [record.id for record in shared if isinstance(record, Answered)]
+    linked = any(number in after.open for number in answered)
     if after.last_id is None or before.first_id is None:
-        return 0 if linked else 1 if after.tail and before.head is not None else None
+        return 0 if linked or shared else 1 if after.tail and before.head is not None else None
     between = before.first_id - after.last_id - 1
     if between < 0:
         return 0 if linked else None
     return between if linked or between <= LOST else None
 
 
-def _share_a_line(after: FileScan, before: FileScan) -> bool:
-    """Whether the end of one log and the beginning of another make a whole record."""
+def _along(ids: Sequence[int | None]) -> int | None:
+    """How many ids are missing in a row with the sends of a shared line in it; an agent may have started again once."""
+    known = [number for number in ids if number is not None]
+    missing = [after - before - 1 for before, after in pairwise(known)]
+    near = [number for number in missing if 0 <= number <= LOST]
+    if len(missing) - len(near) > 1 or (missing and not near):
+        return None
+    return sum(near) + (LOST + 1) * (len(missing) - len(near))
+
+
+def _shared(after: FileScan, before: FileScan) -> list[Sent | Answered]:
+    """The records that the end of one log and the beginning of another make, and neither makes alone; none unless they
+    are whole."""
     if not after.tail or before.head is None:
-        return False
-    found = records(after.tail + before.head + b"\n")
-    return bool(found) and not any(isinstance(record, Broken) for record in found)
+        return []
+    joined = after.tail + before.head
+    if any(isinstance(record, Broken) for record in records(joined + b"\n")):
+        return []
+    alone = {(record.at, record.id) for piece in (after.tail, before.head) for record in _whole(piece)}
+    return [record for record in _whole(joined) if (record.at, record.id) not in alone]
+
+
+def _whole(line: bytes) -> Iterator[Sent | Answered]:
+    return (record for record in records(line + b"\n") if not isinstance(record, Broken))

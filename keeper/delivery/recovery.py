@@ -10,7 +10,7 @@ from collections import deque
 from statistics import median
 from typing import NamedTuple
 
-HOUR = 3600.0
+HOUR, MINUTE = 3600.0, 60.0
 USUAL_OF = 50  # accepted live answers that make the usual time
 LATELY_OF = 5  # of them that make the time now
 JITTER = 0.1  # seconds an answer may take longer than usual without meaning anything
@@ -73,7 +73,7 @@ class Recovery:
             self.live_failed("a packet had no answer")
 
     def sent_again(self, now: float, packets: int = 1) -> None:
-        minute = now // 60 * 60
+        minute = now // MINUTE * MINUTE
         if self._sent and self._sent[-1][0] == minute:
             self._sent[-1] = (minute, self._sent[-1][1] + packets)
         else:
@@ -98,7 +98,7 @@ class Recovery:
 
     def left(self, now: float) -> int:
         """How many packets the budget has left."""
-        while self._sent and self._sent[0][0] <= now - HOUR:
+        while self._sent and self._sent[0][0] + MINUTE <= now - HOUR:
             self._sent.popleft()
         return max(0, self.terms.budget - sum(packets for _, packets in self._sent))
 

@@ -79,12 +79,14 @@ class Step(NamedTuple):
     after: int
 
 
-class Tally(NamedTuple):
+@dataclass(slots=True)
+class Tally:
     packets: int = 0
     events: int = 0
 
-    def plus(self, packets: int, events: int) -> Tally:
-        return Tally(self.packets + packets, self.events + events)
+    def add(self, events: int) -> None:
+        self.packets += 1
+        self.events += events
 
 
 @dataclass(slots=True)
@@ -109,7 +111,7 @@ class FileScan:
     sends: int = 0
     first_id: int | None = None
     last_id: int | None = None
-    runs: list[tuple[int, int]] = field(default_factory=list)  # of ids that were sent, each from first to last
+    runs: list[list[int]] = field(default_factory=list)  # of ids that were sent, each a first and a last
     codes: array[int] = field(default_factory=lambda: array("i"))  # of each slot
     slot_keys: array[int] = field(default_factory=lambda: array("i"))
     slot_elapsed: array[int] = field(default_factory=lambda: array("q"))
@@ -135,14 +137,14 @@ class Wanted:
 class _Send:
     """A send whose text is still in memory."""
 
-    __slots__ = ("at", "code", "elapsed", "end", "events", "id", "key", "number", "start")
+    __slots__ = ("code", "elapsed", "id", "key", "number", "sent")
 
     def __init__(self, number: int, sent: Sent, packet_id: int, key: int, elapsed: int) -> None:
         self.number = number
-        self.elapsed = elapsed
-        self.at, _, _, self.start, self.end, self.events = sent
+        self.sent = sent
         self.id = packet_id
         self.key = key
+        self.elapsed = elapsed
         self.code = UNANSWERED
 
 
@@ -194,6 +196,7 @@ class Scanner:
     def __init__(self, path: str, spool: Path, wanted: Wanted) -> None:
         self.made = FileScan(path, str(spool))
         self._wanted = wanted
+        self._all = wanted.since is None and wanted.until is None
         self._splitter = LineSplitter(MAX_LINE)
         self._began = False
         self._base = 0  # of the next line in the plain log
@@ -204,6 +207,7 @@ class Scanner:
         self._text = 0
         self._lost = 0  # sends that broke since the last that did not
         self._at: int | None = None
+        self._elapsed = 0
         self._files: dict[str, BinaryIO] = {}
 
     def __enter__(self) -> Scanner:
@@ -240,12 +244,15 @@ class Scanner:
         if self._wanted.added:
             self._add(data)
         sends: list[_Send] = []
-        for record in records(data):
+        found = records(data)
+        if not ended:  # what does not begin it may be what a user wrote
+            found = [record for record in found[:1] if isinstance(record, Broken) or began_as(data)]
+        for record in found:
             if isinstance(record, Answered):
                 self._answer(record)
             elif isinstance(record, Sent) and ended:
                 self._send(record, sends)
-            elif isinstance(record, Broken) or began_as(data) == "send":  # else it is what a user wrote
+            else:
                 self._break(record)
         self._base = base + len(data)
         self._chunks.append(_Chunk(data, base, sends))
@@ -261,31 +268,37 @@ class Scanner:
         self.made.cut = self._splitter.cut
         while self._chunks:
             self._forget()
+        self.made.elapsed = self._elapsed
         self.made.open = {number: slot for number, slot in self._open.items() if isinstance(slot, int)}
         self.made.keys = [key.decode("utf-8", "surrogateescape") for key in self._keys]
 
     def _key(self, key: bytes) -> int:
-        return self._keys.setdefault(key, len(self._keys))
+        number = self._keys.get(key)
+        return self._keys.setdefault(key, len(self._keys)) if number is None else number
 
     def _send(self, sent: Sent, sends: list[_Send]) -> None:
         made = self.made
         self._step(sent.at)
-        covered = self._wanted.covers(sent.at)
+        covered = self._all or self._wanted.covers(sent.at)
         key = self._key(sent.key)
-        if sent.id is None:
+        number = sent.id
+        if number is None:
             if covered:
-                made.without_id[key] = made.without_id.get(key, Tally()).plus(1, sent.events)
+                made.without_id.setdefault(key, Tally()).add(sent.events)
             return
-        self._lose_before(sent.id)
-        self._remember(sent.id)
+        if self._lost:
+            self._lose_before(number)
+        self._remember(number)
         if not covered:
-            self._open[sent.id] = OUTSIDE
+            self._open[number] = OUTSIDE
             return
-        send = _Send(made.sends, sent, sent.id, key, made.elapsed)
-        made.sends += 1
-        made.sent[key] = made.sent.get(key, Tally()).plus(1, sent.events)
-        self._open[sent.id] = send
+        send = self._open[number] = _Send(made.sends, sent, number, key, self._elapsed)
         sends.append(send)
+        made.sends += 1
+        tally = made.sent.get(key)
+        if tally is None:
+            tally = made.sent[key] = Tally()
+        tally.add(sent.events)
 
     def _answer(self, answer: Answered) -> None:
         made = self.made
@@ -302,15 +315,15 @@ class Scanner:
         elif any(first <= answer.id <= last for first, last in made.runs):
             made.unmatched += self._wanted.covers(answer.at)
         else:
-            made.strays.append(Stray(answer.at, made.elapsed, answer.id, key, code))
+            made.strays.append(Stray(answer.at, self._elapsed, answer.id, key, code))
 
     def _answers(self, send: _Send | int, key: int) -> bool:
         """Whether an answer of this type, now, can be that of a send with the same id."""
         if isinstance(send, _Send):
-            return send.key == key and self.made.elapsed - send.elapsed <= LATE
+            return send.key == key and self._elapsed - send.elapsed <= LATE
         if send == OUTSIDE:
             return True
-        return self.made.slot_keys[send] == key and self.made.elapsed - self.made.slot_elapsed[send] <= LATE
+        return self.made.slot_keys[send] == key and self._elapsed - self.made.slot_elapsed[send] <= LATE
 
     def _break(self, record: Sent | Broken) -> None:
         """A broken line. A send that broke has had an id: the next one, so that its answer is not taken for that to a
@@ -327,7 +340,7 @@ class Scanner:
 
     def _lose_before(self, number: int) -> None:
         """The ids right before this one belong to the sends that broke since the last, if none of them was sent."""
-        current = self.made.runs[-1] if self.made.runs else (0, -1)
+        current = self.made.runs[-1] if self.made.runs else [0, -1]
         for lost in range(max(0, number - self._lost), number):
             if not current[0] <= lost <= current[1]:
                 self._open.pop(lost, None)
@@ -335,36 +348,39 @@ class Scanner:
         self._lost = 0
 
     def _step(self, at: int) -> None:
-        if self._at is not None:
-            self.made.elapsed += min(max(0, at - self._at), PAUSE)
-            if at < self._at - FOLD:
-                self.made.steps.append(Step(self.made.sends, self._at, at))
-        self._at = at
+        before, self._at = self._at, at
+        if before is None:
+            return
+        passed = at - before
+        if passed > 0:
+            self._elapsed += passed if passed < PAUSE else PAUSE
+        elif passed < -FOLD:
+            self.made.steps.append(Step(self.made.sends, before, at))
 
     def _remember(self, number: int) -> None:
         made = self.made
-        if made.first_id is None:
-            made.first_id = number
         made.last_id = number
         runs = made.runs
         if runs and number == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], number)
+            runs[-1][1] = number
             return
-        runs.append((number, number))
+        if made.first_id is None:
+            made.first_id = number
+        runs.append([number, number])
         if len(runs) > MAX_RUNS:
             del runs[0]
 
     def _add(self, data: bytes) -> None:
         """Copy the events that services handed over."""
-        out = self._files["added"]
-        for event in added(data):
-            if not self._wanted.covers(event.at):
-                continue
-            if event.key is None:
-                self.made.broken += 1
-                continue
-            out.write(b"key=%b, args=%b\n" % (event.key, data[event.start : event.end]))
-            self.made.added += 1
+        copied = []
+        for at, key, start, end in added(data):
+            if self._all or self._wanted.covers(at):
+                if key is None:
+                    self.made.broken += 1
+                else:
+                    copied.append(b"key=%b, args=%b\n" % (key, data[start:end]))
+        self._files["added"].writelines(copied)
+        self.made.added += len(copied)
 
     def _forget(self) -> None:
         """Let go of the oldest chunk. What in it is not delivered goes to disk."""
@@ -374,10 +390,9 @@ class Scanner:
         for send in chunk.sends:
             if send.code == DELIVERED:
                 continue
-            text = chunk.data[send.start : send.end]
-            slot = Slot(
-                send.number, send.at, send.id, send.key, send.events, self._text, len(text), chunk.base + send.start
-            )
+            at, _, _, start, end, events = send.sent
+            text = chunk.data[start:end]
+            slot = Slot(send.number, at, send.id, send.key, events, self._text, len(text), chunk.base + start)
             self._files["slots"].write(SLOT.pack(*slot))
             self._files["texts"].write(text)
             self._text += len(text)

@@ -72,14 +72,15 @@ class Told:
 
 @dataclass
 class Sender:
-    """`packed` gives a packet's body, `headers` its headers, `connect` a channel for one thread. `refused` is told of
-    packets the server will never take, `say` every line of resend.log, `watch` the progress."""
+    """`packed` gives a packet's body (None: it need not be sent any more), `headers` its headers, `connect` a channel
+    for one thread. `refused` is told of packets the server will never take, `sending` and `answered` of each that
+    leaves and of what came of it, `watch` the progress."""
 
     ledger: Ledger
     pacing: Pacing
     limits: Limits
     now: Now
-    packed: Callable[[Item], bytes]
+    packed: Callable[[Item], bytes | None]
     headers: Callable[[Item], dict[str, str]]
     connect: Callable[[], Channel]
     refused: Callable[[Item, str], None]
@@ -158,11 +159,14 @@ class Sender:
             elif left is not None:
                 item, left = left, next(source, None)
             try:
-                jobs.append(Job(item, self.packed(item), self.headers(item), now))
+                body = self.packed(item)
             except KeeperError as error:
                 heapq.heappush(self._again, item)
                 self._why = str(error)
                 break
+            if body is None:
+                continue
+            jobs.append(Job(item, body, self.headers(item), now))
             self.pacing = self.pacing.started(now)
             self._in_flight += 1
         if jobs and not self._record([Note(job.item.id, job.item.content, Fate.SENDING) for job in jobs]):

@@ -29,6 +29,7 @@ SHAPES = (
 )
 
 MOST_SAID = 200  # characters of an error
+MOST_DIGITS = 18  # of a packet id: what is longer fits into no 64 bits
 MOST_LOOKED = 64 << 20  # bytes gone through in search of a record that begins inside one line
 
 ACCEPTED = 200
@@ -39,7 +40,7 @@ _PREFIX = rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) [A-Z]{1,8}\] "
 _KEY = rb"u?'([^'\\\n]*+)'"
 _PREFIXED = re.compile(_PREFIX)
 _SENT = re.compile(_PREFIX + rb"sendThrift LIST: key(?:=" + _KEY + rb", data=| " + _KEY + rb",? data )(?=\[)")
-_ID = re.compile(rb"\], packet_id=(\d{1,18})L?\r?")
+_ID = re.compile(rb"(\d{1,18})L?\r?")
 _ANSWERED = re.compile(
     _PREFIX + rb"onSendThriftHttpResponse: key=" + _KEY + rb", packet_id=(\d{1,18})L?, response="
     # The code where the two kinds of Tornado print it; anything else is gone through bracket by bracket.
@@ -56,7 +57,8 @@ _WHAT: tuple[tuple[bytes, Literal["send", "answer"]], ...] = (
     (b"sendThrift LIST: key", "send"),
     (b"onSendThriftHttpResponse: key=", "answer"),
 )
-_ADDED = re.compile(rb"^" + _PREFIX + rb"to add: (?:key " + _KEY + rb", args (\{.*\})\r?$)?", re.MULTILINE)
+_ADD = b"] to add: "
+_ADDED = re.compile(_PREFIX + rb"to add: (?:key " + _KEY + rb", args (\{[^\n]*\})\r?$)?")
 
 
 class Sent(NamedTuple):
@@ -104,18 +106,25 @@ class Added(NamedTuple):
 def records(data: bytes) -> list[Record]:
     """Find all sends and answers of a chunk of complete lines, in order. Never raises on any bytes."""
     found: list[Record] = []
-    size = len(data)
+    find, size = data.find, len(data)
     send, answer = _next(data, _SEND, 0), _next(data, _ANSWER, 0)
-    while send < size or answer < size:
-        hit = min(send, answer)
-        end = data.find(b"\n", hit)
+    while True:
+        hit = send if send < answer else answer
+        if hit == size:
+            return found
+        end = find(b"\n", hit)
         if end < 0:
             end = size
-        if send == hit:
-            send = _next(data, _SEND, hit + 1)
-            record: Record | None = _sent(data, hit, end)
+        record: Record | None
+        if hit == send:
+            send = find(_SEND, hit + 1)
+            if send < 0:
+                send = size
+            record = _sent(data, hit, end)
         else:
-            answer = _next(data, _ANSWER, hit + 1)
+            answer = find(_ANSWER, hit + 1)
+            if answer < 0:
+                answer = size
             record = _answered(data, hit, end)
         if record is None or send < end or answer < end:
             found += _careful(data, data.rfind(b"\n", 0, hit) + 1, end)
@@ -123,18 +132,21 @@ def records(data: bytes) -> list[Record]:
             answer = answer if answer >= end else _next(data, _ANSWER, end)
         else:
             found.append(record)
-    return found
 
 
 def added(data: bytes) -> list[Added]:
     """Find all events that services handed over in a chunk of complete lines."""
     found = []
-    for match in _ADDED.finditer(data):
-        at = _time(match)
-        if at is None:
-            continue
-        whole = match[4] is not None and count(b"[" + match[4] + b"]") == 1
-        found.append(Added(at, match[3] if whole else None, match.start(4), match.end(4)))
+    hit, size = data.find(_ADD), len(data)
+    while hit >= 0:
+        end = data.find(b"\n", hit)
+        if end < 0:
+            end = size
+        match = _matched(_ADDED, data, hit, end)
+        if match and (at := _time(match)) is not None:
+            whole = match[4] is not None and count(b"[%b]" % match[4]) == 1
+            found.append(Added(at, match[3] if whole else None, match.start(4), match.end(4)))
+        hit = data.find(_ADD, end)
     return found
 
 
@@ -216,56 +228,60 @@ def _next(data: bytes, text: bytes, start: int) -> int:
     return at if at >= 0 else len(data)
 
 
-def _at_start(data: bytes, hit: int) -> int:
-    """Where the line of a hit begins if the hit stands right behind its time, else -1."""
-    start = data.rfind(b"[", max(0, hit - 36), hit)
-    return start if start == 0 or (start > 0 and data[start - 1] == 10) else -1
+def _matched(pattern: re.Pattern[bytes], data: bytes, hit: int, end: int) -> re.Match[bytes] | None:
+    """The match of the line of a hit, if the hit stands right behind its time."""
+    start = data.rfind(b"\n", hit - 37 if hit > 37 else 0, hit) + 1  # no time is longer
+    return pattern.match(data, start, end) if start or hit <= 37 else None
 
 
 def _sent(data: bytes, hit: int, end: int) -> Sent | None:
     """The send at a hit, if it is one whole line."""
-    start = _at_start(data, hit)
-    match = _SENT.match(data, start, end) if start >= 0 else None
+    match = _matched(_SENT, data, hit, end)
     return _whole_send(data, match, end) if match else None
 
 
 def _whole_send(data: bytes, match: re.Match[bytes], end: int) -> Sent | None:
-    at = _time(match)
-    if at is None:
+    second, millisecond, key, old_key = match.groups()
+    since = _second(second)
+    if since is None:
         return None
     start = match.end()
-    key = match[3]
     if key is None:  # the oldest agents: nothing follows the data
-        stop, number, key = (end - 1 if data[end - 1] == 13 else end), None, match[4]
+        stop, number, key = (end - 1 if data[end - 1] == 13 else end), None, old_key
     else:
         stop = data.rfind(b"], packet_id=", start, end) + 1
-        found = _ID.fullmatch(data, stop - 1, end) if stop else None
-        if found is None:
+        digits = data[stop + 12 : end]
+        if not stop:
             return None
-        number = int(found[1])
+        if not (digits.isdigit() and len(digits) <= MOST_DIGITS):
+            found = _ID.fullmatch(digits)
+            if found is None:
+                return None
+            digits = found[1]
+        number = int(digits)
     events = count(data[start:stop])
-    return None if events is None else Sent(at, number, key, start, stop, events)
+    return None if events is None else Sent(since + int(millisecond), number, key, start, stop, events)
 
 
 def _answered(data: bytes, hit: int, end: int) -> Answered | None:
     """The answer at a hit, if its line begins there and says its code, or that there was no response."""
-    start = _at_start(data, hit)
-    match = _ANSWERED.match(data, start, end) if start >= 0 else None
+    match = _matched(_ANSWERED, data, hit, end)
     return _answer_of(data, match) if match else None
 
 
 def _answer_of(data: bytes, match: re.Match[bytes]) -> Answered | None:
-    at = _time(match)
-    if at is None:
+    second, millisecond, key, number, opens, digits, _ = match.groups()
+    since = _second(second)
+    if since is None:
         return None
     code: int | None = None
-    if match[6]:
-        code = int(match[6])
-    elif match[5]:
+    if digits:
+        code = int(digits)
+    elif opens:
         code = _code(data, match.start(5))
         if code is None:
             return None
-    return Answered(at, int(match[4]), match[3], code, match.start(5))
+    return Answered(since + int(millisecond), int(number), key, code, match.start(5))
 
 
 def _code(data: bytes, start: int) -> int | None:

@@ -6,6 +6,7 @@ Live, replay and tests all go through here, so what a replay shows is what keepe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress, count
 from math import inf, nextafter
 
 from keeper.core.event import Event
@@ -42,12 +43,16 @@ def advance(
         now = max(now, begin)  # woken since the last call: by what the caller told, at the earliest now
     chain = memory.chain
     beyond = nextafter(upto, inf)
+
+    def put_off(at: float) -> float:
+        return min(judge.put_off(at), beyond)
+
     heard = now  # when the last event came
     index = 0
-    count = len(events)
+    end = len(events)
     waking = _waking(memory, judge, events)
-    next_waking, woken = next(waking, (count, []))
-    while index < count:
+    next_waking, woken = next(waking, (end, []))
+    while index < end:
         at = min(events[index][0], upto)  # [0] is `at`: a third faster, in a loop that runs for every block
         while (due := min(judge.due, chain.next_close())) <= at:
             now = max(now, due)
@@ -58,9 +63,9 @@ def advance(
         stop = index + 1 if judge.unsettled else next_waking
         if index == next_waking:
             judge.wake(woken)
-            next_waking, woken = next(waking, (count, []))
+            next_waking, woken = next(waking, (end, []))
             stop = index + 1
-        index, derived = memory.take(events, index, stop, now, min(judge.due, beyond))
+        index, derived = memory.take(events, index, stop, now, min(judge.due, beyond), put_off)
         if judge.unsettled:
             judge.hear()
         judge.heed()
@@ -78,12 +83,13 @@ def _waking(memory: Memory, judge: Judge, events: Sequence[Event]) -> Iterator[t
     """The places of the events some rule is to be asked for, and which."""
     wakes = judge.wakes
     last: dict[type, Event | None] = {}
-    for index, kind in enumerate(map(type, events)):
-        if kind in wakes:
-            before = last[kind] if kind in last else memory.ring(kind).last
-            event = last[kind] = events[index]
-            if rules := judge.heeding(event, before):
-                yield index, rules
+    for index in compress(count(), map(wakes.__contains__, map(type, events))):
+        event = events[index]
+        kind = type(event)
+        before = last[kind] if kind in last else memory.ring(kind).last
+        last[kind] = event
+        if rules := judge.heeding(event, before):
+            yield index, rules
 
 
 def _step(

@@ -28,6 +28,8 @@ class DeliveryFailing(Rule):
     rests = REST
 
     severity: str = routed_as("warning")
+    # A little more than delivery_outage takes: of an outage that explains it nobody is told twice.
+    for_: float = duration("75s", "how long it must fail before it fires", key="for")
     window: float = duration("5m", "over how much time answers are counted", minimum=1)
     share: float = share("20%", "the part of the packets that may not be refused or lost")
     packets: int = count("5", "fewer packets that are not accepted make no share", minimum=1)

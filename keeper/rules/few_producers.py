@@ -27,6 +27,14 @@ class FewProducers(Rule):
     producers: int = count("5", "how many different producers there must be", minimum=1, maximum=125)
     window: float = duration("60s", "in how much time", minimum=6)
 
+    def holds(self, view: View) -> float:
+        if view.memory.recorded_from is None:
+            return 0.0
+        demanded, rises_at = self._demanded(view)
+        enough = self.producers if demanded is None else demanded
+        heard = sorted([signed.at for signed in view.chain.signed.values()])
+        return min(heard[-enough] + self.window, rises_at) if len(heard) >= enough else 0.0
+
     def judge(self, view: View) -> Verdict:
         looks = head_looks(view)
         if isinstance(looks, Verdict):

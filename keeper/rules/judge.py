@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from keeper.core.event import Event
 from keeper.core.memory import Memory, View
-from keeper.core.verdict import State, Verdict, unknown
+from keeper.core.verdict import FAILING, OK, Verdict, unknown
 from keeper.rules.rule import Rule
 
 MOMENT = 0.001  # a deadline must never be due again at the moment it was answered
@@ -55,6 +55,7 @@ class Judge:
         self._rested = dict.fromkeys(self.judged, 0.0)  # until when a rule is not woken, of those that rest
         self._listeners = {kind: [rule for rule in rules if kind in rule.wakes] for kind in self.wakes}
         self._heed_ours = [rule.name for rule in rules if rule.heeds_ours]
+        self._holding = [(rule.name, rule.holds) for rule in rules if type(rule).holds is not Rule.holds]
         self._turns = memory.turns
         self._our_turns = memory.chain.our_turns
         self.unsettled: dict[str, float] = {}
@@ -111,7 +112,7 @@ class Judge:
             state = before.verdict.state
             if now < distrust:
                 verdict = unknown(self.memory.distrust_reason, until=distrust)
-            elif state is State.OK and (until := before.rule.holds(view)) > now:
+            elif state is OK and (until := before.rule.holds(view)) > now:
                 self._until[name] = until
                 continue
             else:
@@ -129,5 +130,20 @@ class Judge:
         self.due = min(self._until.values(), default=float("inf"))
         return changed
 
+    def put_off(self, now: float) -> float:
+        """When the next verdict must be asked for, as things stand before the event of `now`.
+
+        What is due by then is often only that a rule which is well makes sure that blocks still come, and they do. This
+        asks for no verdict: it moves on the times of those that `hold`.
+        """
+        view = View(self.memory, now)
+        soon = now + EARLY
+        times, judged = self._until, self.judged
+        for name, holds in self._holding:
+            if times[name] <= soon and judged[name].verdict.state is OK and (until := holds(view)) > now:
+                times[name] = until
+        self.due = min(times.values(), default=float("inf"))
+        return self.due
+
     def failing(self) -> frozenset[str]:
-        return frozenset(name for name, judged in self.judged.items() if judged.verdict.state is State.FAILING)
+        return frozenset(name for name, judged in self.judged.items() if judged.verdict.state is FAILING)

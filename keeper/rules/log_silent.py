@@ -24,7 +24,11 @@ class LogSilent(Rule):
     window_log: float = duration("0s", "how long a [log:NAME] may be silent; 0s: for ever, as most logs are")
 
     def holds(self, view: View) -> float:
-        return moves_until(view, view.memory.last_line_at, self.window) if view.subject.kind == "node" else 0.0
+        last = view.memory.last_line_at
+        if last is None or view.subject.kind != "node":
+            return 0.0
+        # Where the log alone tells of blocks, a block is a line, of which the chain hears before the rest of memory.
+        return moves_until(view, max(last, view.chain.head_rose_at or 0.0), self.window)
 
     def judge(self, view: View) -> Verdict:
         look = log_look(view)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from keeper.core.event import InfoAnswer
 from keeper.core.memory import BLIND_AFTER, View
-from keeper.core.verdict import FOREVER, Verdict, unknown
+from keeper.core.verdict import Verdict, unknown
 
 SOON = 0.25  # seconds until a look at a deadline that has come although the sources have not told of it yet
 FRESH = 1.0  # seconds until an UNKNOWN or a FAILING is looked at again
@@ -94,12 +94,18 @@ def stands_until(looks: list[Look], since: float, window: float, now: float) -> 
 
 
 def moves_until(view: View, since: float | None, window: float) -> float:
-    """Until when what last happened at `since` keeps a rule well that fails after a standstill of `window`: in
-    a recorded log, whose every line is known, this is all there is to find out. 0.0 where more must be looked at."""
-    sight = view.memory.sights.get("log")
-    if since is None or sight is None or not sight.up or sight.known_until < FOREVER or len(view.memory.sights) > 1:
+    """Until when what last happened at `since` in a recorded log keeps a rule well that fails after a standstill of
+    `window`. 0.0 where more must be looked at."""
+    known_from = view.memory.recorded_from
+    if since is None or known_from is None:
         return 0.0
-    return max(since, sight.known_from) + window
+    return (since if since > known_from else known_from) + window
+
+
+def kept_fresh(view: View, until: float) -> float:
+    """When to judge again what fails until `until` if nothing is heard: every second, so that its number grows before
+    the eyes of who looks on. Nobody looks on while a recorded log is judged."""
+    return until if view.memory.recorded_from is not None else min(until, view.now + FRESH)
 
 
 def in_sight_until(looks: list[Look]) -> float:

@@ -10,7 +10,7 @@ from keeper.core.memory import Subject, View
 from keeper.core.options import duration
 from keeper.core.slots import WINDOW_SECONDS, round_seconds
 from keeper.core.verdict import Verdict, failing, ok
-from keeper.rules.looks import FRESH, Look, log_look
+from keeper.rules.looks import FRESH, Look, kept_fresh, log_look
 from keeper.rules.phrases import clock, quoted
 from keeper.rules.rule import Rule
 
@@ -45,7 +45,8 @@ class NotProducing(Rule):
 
     name = "not_producing"
     after = ("http_down",)  # a node that wakes up in the middle of its turn refuses slots it signed on a stale branch
-    wakes = (events.NotProducing, events.PausedAnswer)
+    wakes = (events.NotProducing, events.PausedAnswer, events.ProducerResumed)
+    heeds_ours = True
 
     window: float = duration("150s", "how long nodeos' word counts; at least a round and four windows", minimum=6)
 
@@ -65,7 +66,8 @@ class NotProducing(Rule):
         if said is not None:
             details = "" if said.reason in PLAIN else f' ("{quoted(said.text)}")'
             reason = f"this node did not sign at {clock(said.at)}: {EXPLAINED[said.reason]}{details}"
-            return failing(reason, view.now - said.at, until=view.now + FRESH, happened=said.at)
+            until = kept_fresh(view, said.at + self._counts_for(view))
+            return failing(reason, view.now - said.at, until, happened=said.at)
         answer = _answer(view)
         if answer is not None and answer.paused and view.subject.role == "A":
             reason = "this node is paused although its role is A; resume it with /v1/producer/resume"
@@ -80,14 +82,16 @@ class NotProducing(Rule):
 
     def _said(self, view: View) -> events.NotProducing | None:
         """The newest word that counts."""
-        producers = view.chain.schedule.producers
-        window = max(self.window, round_seconds(producers) + 4 * WINDOW_SECONDS) if producers else self.window
         said = next((e for e in view.newest_first(events.NotProducing) if e.reason != "not_my_turn"), None)
-        if said is None or said.at <= view.now - window or said.at <= _signed_at(view):
+        if said is None or view.now >= said.at + self._counts_for(view) or said.at <= _signed_at(view):
             return None
         if said.reason == "explicitly_paused" and (view.subject.role != "A" or said.at <= _resumed_at(view)):
             return None
         return said
+
+    def _counts_for(self, view: View) -> float:
+        producers = view.chain.schedule.producers
+        return max(self.window, round_seconds(producers) + 4 * WINDOW_SECONDS) if producers else self.window
 
 
 def _answer(view: View) -> events.PausedAnswer | None:

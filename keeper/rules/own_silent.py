@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keeper.core.chain import Signature
@@ -9,7 +10,7 @@ from keeper.core.event import InfoAnswer
 from keeper.core.memory import BLIND_AFTER, View
 from keeper.core.options import duration
 from keeper.core.slots import window_start
-from keeper.core.verdict import FOREVER, Verdict, failing, ok, unknown
+from keeper.core.verdict import FAILING, FOREVER, Verdict, failing, ok, unknown
 from keeper.rules.looks import FRESH, SOON, Look, answer_now, log_look
 from keeper.rules.phrases import clock, span, whose
 from keeper.rules.rule import Rule
@@ -42,25 +43,30 @@ class OwnSilent(Rule):
         judged = ours.intersection(schedule) if schedule else ours
         if not judged:
             return ok(f"{whose(ours)} is not in the schedule of {len(schedule)}", until=look.lasts)
-        verdicts = [self._judge(view, look, producer) for producer in sorted(judged)]
-        worst = min(verdicts, key=lambda verdict: ("failing", "unknown", "ok").index(verdict.state.value))
-        return worst._replace(until=min(verdict.until for verdict in verdicts))
+        window, signed = self._window(view), _signed(view)
+        late = [name for name in judged if name not in signed or look.seen - signed[name].slot_time >= window]
+        first_late = min((signed[name].slot_time for name in judged.difference(late)), default=FOREVER) + window
+        until = min(max(first_late, view.now + SOON), look.lasts)
+        if not late:
+            producer = min(judged)
+            last = signed[producer].slot_time
+            return ok(f"the last block {_by(view, producer)} is of {clock(last)}", look.seen - last, until)
+        verdicts = [self._judge_late(view, look, producer) for producer in sorted(late)]
+        worst = next((verdict for verdict in verdicts if verdict.state is FAILING), verdicts[0])
+        return worst._replace(until=min(until, *(verdict.until for verdict in verdicts)))
 
-    def _judge(self, view: View, look: Look, producer: str) -> Verdict:
+    def _judge_late(self, view: View, look: Look, producer: str) -> Verdict:
+        """Judge one of which no block is known that is younger than the window."""
         window = self._window(view)
-        last = _last(view, producer)
+        last = _signed(view).get(producer)
         joined = _joined_at(view, producer)
         since = joined if last is None else max(last.slot_time, joined)
         proved = look.seen - max(since, look.flat_from)
-        signed = "signed by this node" if _counts_own(view) else f"of {producer}"
-        if last is not None and look.seen - last.slot_time < window:
-            until = min(max(last.slot_time + window, view.now + SOON), look.lasts)
-            return ok(f"the last block {signed} is of {clock(last.slot_time)}", look.seen - last.slot_time, until)
         if last is None and not view.chain.schedule.producers:
             reason = f"no block of {producer} has been seen, and the schedule is not known"
             return unknown(reason, until=look.lasts)
         if proved < window:
-            reason = f"no block {signed} in the {span(max(proved, 0.0))} that can be looked back"
+            reason = f"no block {_by(view, producer)} in the {span(max(proved, 0.0))} that can be looked back"
             enough = max(max(since, look.flat_from) + window, view.now + SOON)
             return unknown(reason, until=min(enough, look.lasts))
         ago = f"for {span(proved)}" if last is None else f"since {clock(last.slot_time)}, for {span(proved)}"
@@ -79,8 +85,13 @@ def _counts_own(view: View) -> bool:
     return view.subject.role == "A" and view.sight("log") is not None
 
 
-def _last(view: View, producer: str) -> Signature | None:
-    return (view.chain.produced if _counts_own(view) else view.chain.signed).get(producer)
+def _signed(view: View) -> Mapping[str, Signature]:
+    """The newest block that counts of each producer."""
+    return view.chain.produced if _counts_own(view) else view.chain.signed
+
+
+def _by(view: View, producer: str) -> str:
+    return "signed by this node" if _counts_own(view) else f"of {producer}"
 
 
 def _joined_at(view: View, producer: str) -> float:

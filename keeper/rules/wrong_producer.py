@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from keeper.core.event import BlockProduced, Event
 from keeper.core.memory import Subject, View
 from keeper.core.options import duration
+from keeper.core.slots import slot_of, window_of
 from keeper.core.verdict import Verdict, failing, ok, unknown
-from keeper.rules.looks import FRESH, Look, log_look
+from keeper.rules.looks import Look, log_look
 from keeper.rules.phrases import clock, listed, whose
 from keeper.rules.rule import Rule
 
@@ -26,7 +27,16 @@ class WrongProducer(Rule):
         return self.window
 
     def heeds(self, event: Event, before: Event | None, subject: Subject) -> bool:
-        return not isinstance(event, BlockProduced) or event.producer not in subject.producers
+        """The blocks of one window by the same producer are one piece of news."""
+        if not isinstance(event, BlockProduced):
+            return True
+        if event.producer in subject.producers:
+            return False
+        return (
+            not isinstance(before, BlockProduced)
+            or before.producer != event.producer
+            or window_of(slot_of(before.slot_time)) != window_of(slot_of(event.slot_time))
+        )
 
     def judge(self, view: View) -> Verdict:
         ours = view.subject.producers
@@ -38,7 +48,7 @@ class WrongProducer(Rule):
             last = max(wrong.values(), key=lambda signed: signed.at)
             reason = f"this node signed block #{last.number:,} at {clock(last.at)} as {listed(sorted(wrong))}"
             reason += f"; only {whose(ours)} is configured as ours"
-            return failing(reason, len(wrong), until=view.now + FRESH)
+            return failing(reason, len(wrong), until=min(signed.at for signed in wrong.values()) + self.window)
         look = log_look(view)
         if not isinstance(look, Look):
             return look

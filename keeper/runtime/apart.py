@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import marshal
 import os
 import signal
@@ -19,6 +20,9 @@ from keeper.errors import KeeperError
 KINDS: tuple[type, ...] = get_args(Event)
 _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
+# Linux gives a pipe 64 KiB, two or three pieces: while a piece takes long to judge the child would wait, and the parent
+# for it afterwards. This is the most anybody may ask for.
+_AHEAD_BYTES = 1 << 20
 _PARSED, _ERROR, _END = b"p", b"e", b"."
 _LENGTH_BYTES = 4
 
@@ -35,6 +39,8 @@ def apart(read: Callable[[], Iterator[Parsed]]) -> Iterator[Parsed]:
     KeeperError too if the child failed, whose traceback is on standard error then, or was killed.
     """
     incoming, outgoing = os.pipe()
+    with suppress(OSError):  # a user who has many pipes open gets no more than 64 KiB
+        fcntl.fcntl(outgoing, fcntl.F_SETPIPE_SZ, _AHEAD_BYTES)
     child = os.fork()
     if child == 0:
         os.close(incoming)

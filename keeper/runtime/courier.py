@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -78,10 +78,10 @@ class Courier:
         self._outfit_until = 0.0
         self._look_at = 0.0
         self._looking = False
-        self._ledger_of = 0  # when the ledger that was last looked at was changed, in ns
+        self._ledger_of = (0, 0)  # when the ledger that was last looked at was changed, in ns, and its size
         self._stopped = ""
-        self.runs = 0
-        self.last_end: float | None = None
+        self._reports: deque[tuple[Delivery, Report]] = deque()
+        self._calling = False  # the loop has been asked to take what was told, and has not begun to
 
     def step(self, pipeline: Pipeline, now: float, unstored: str | None, *, saved: bool) -> None:
         """Look at the agent once: stop the run that must stop, begin one that may begin. `saved`: all that is known is
@@ -100,21 +100,22 @@ class Courier:
                 self._running.run.stop(why)
             elif recovery.slowed():
                 self._running.run.ease()
+        elif delivery.running:
+            return  # a run from before a reload: what it sent is not known yet
         elif saved and delivery.arrears.totals(Stand.DUE).packets and delivery.why_not(now) is None:
             chosen = delivery.arrears.due()[: min(MOST_AT_ONCE, recovery.left(now))]
             self._begin(delivery, chosen)
-
         elif saved and not self._looking and now >= self._look_at and self._ledger_changed():
             self._look_at = now + LOOK_PAUSE
             self._look(delivery)
 
     def _ledger_changed(self) -> bool:
         try:
-            changed = (self._folder / LEDGER).stat().st_mtime_ns
+            found = (self._folder / LEDGER).stat()
         except OSError:
             return False
-        before, self._ledger_of = self._ledger_of, changed
-        return changed != before
+        before, self._ledger_of = self._ledger_of, (found.st_mtime_ns, found.st_size)
+        return self._ledger_of != before
 
     def _look(self, delivery: Delivery) -> None:
         """Somebody else may have delivered what is kept here: ask the ledger, in a thread of its own."""
@@ -126,21 +127,20 @@ class Courier:
 
     def _looks(self, delivery: Delivery, kept: Sequence[Parcel], _wait: Wait) -> None:
         try:
-            settle(
-                self._folder, kept, lambda: iso(self._now()), lambda r: self._call(partial(self._report, delivery, r))
-            )
+            settle(self._folder, kept, lambda: iso(self._now()), partial(self._tell, delivery))
         except KeeperError as error:
             log.warning("agent=%s ledger=%r", self.settings.name, str(error))
         self._call(self._looked)
 
     def _looked(self) -> None:
+        self._take()
         self._looking = False
 
-    def close(self) -> None:
+    def close(self, why: str) -> None:
         """Have the run end; see `join`."""
         if self._running is not None:
-            self._stopped = "keeper stops"
-            self._running.run.stop("keeper stops")
+            self._stopped = why
+            self._running.run.stop(why)
 
     def join(self, seconds: float) -> None:
         """Give what is in flight that long, then leave it."""
@@ -158,11 +158,10 @@ class Courier:
             texts.text,
             self._now,
             lambda: iso(self._now()),
-            lambda report: self._call(partial(self._report, delivery, report)),
+            partial(self._tell, delivery),
         )
         delivery.running = True
         delivery.recovery.began()
-        self.runs += 1
         self._stopped = ""
         self._told.clear()
         events = sum(parcel.events for parcel in parcels)
@@ -181,17 +180,28 @@ class Courier:
             texts.close()
         self._call(partial(self._ended, delivery, why))
 
-    def _report(self, delivery: Delivery, report: Report) -> None:
-        self._told[report.result.value] += 1
-        delivery.resent(report, self._now())
+    def _tell(self, delivery: Delivery, report: Report) -> None:
+        """In the run's thread. However many there are, the loop is called once for all that it has not taken yet: calls
+        are bounded, and none of these may fall out."""
+        self._reports.append((delivery, report))
+        if not self._calling:
+            self._calling = True
+            self._call(self._take)
+
+    def _take(self) -> None:
+        self._calling = False  # first: what is told from here on calls again
+        while self._reports:
+            delivery, report = self._reports.popleft()
+            self._told[report.result.value] += 1
+            delivery.resent(report, self._now())
         self._touch(self.settings.name)
 
     def _ended(self, delivery: Delivery, why: str) -> None:
+        self._take()
         now = self._now()
         delivery.running = False
         delivery.recovery.ended(now, why)
         self._running = None
-        self.last_end = now
         told = ", ".join(f"{number:,} {result}" for result, number in self._told.items()) or "nothing was sent"
         self._say(f"sending again was ended, {told}: {why}" if why else f"sending again came through: {told}")
         self._touch(self.settings.name)

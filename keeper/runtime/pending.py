@@ -25,6 +25,7 @@ class Pending:
         self.delivered: dict[Receipt, None] = {}
         self.entries: list[Entry] = []
         self.parcels: dict[tuple[str, int], Change] = {}
+        self._stored: set[tuple[str, int]] = set()  # of those, the ones whose number has a row that was to be deleted
         self.dropped_entries = 0
         self.dropped_owed = 0
 
@@ -53,16 +54,24 @@ class Pending:
         self._bound()
 
     def _parcel(self, change: Change) -> None:
-        """The text comes once, with the first change; what was never stored need not be deleted."""
+        """The text comes once, with the first change; what was never stored need not be deleted. (Where an agent left
+        the configuration and came back, a number may be used again: the earlier one's row must go all the same.)"""
         place = change.agent, change.number
-        text = self.parcels[place].data if place in self.parcels else None
-        if text is not None and change.parcel is None:
-            del self.parcels[place]
-        else:
+        before = self.parcels.get(place)
+        if before is not None and before.parcel is None:
+            self._stored.add(place)
+        text = before.data if before is not None else None
+        if change.parcel is not None:
             self.parcels[place] = change if text is None else change._replace(data=text)
+        elif text is None or place in self._stored:
+            self.parcels[place] = change
+        else:
+            del self.parcels[place]
 
     def clear(self) -> None:
-        for part in (self.positions, self.alerts, self.owed, self.delivered, self.entries, self.parcels):
+        for part in (
+            self.positions, self.alerts, self.owed, self.delivered, self.entries, self.parcels, self._stored
+        ):  # fmt: skip
             part.clear()
 
     def _bound(self) -> None:

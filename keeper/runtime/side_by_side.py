@@ -45,7 +45,7 @@ def side_by_side(
             here.send(task)
         while busy:
             for ready in wait(list(busy), _LOOK):
-                connection = cast(Connection[Any, Any], ready)
+                connection = cast("Connection[Any, Any]", ready)  # the class takes no brackets when it runs
                 _take(connection, busy, results, progress)
                 if connection not in busy and left:
                     busy[connection], task = left.pop()

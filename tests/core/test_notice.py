@@ -15,7 +15,7 @@ ORIGIN = Origin("tokyo-1", "A", "bp1", "eosstore", "http://10.0.0.1:9877/", "htt
 FIRING = Alert(
     "head_stalled", "bp1", Phase.FIRING, 110.0, started=100.0, reason="head 1,823 stands", number=12.0, incident=3
 )
-RESOLVED = replace(FIRING, phase=Phase.RESOLVED, since=140.0, resolved_at=140.0, reason="head moves", number=None)
+RESOLVED = FIRING._replace(phase=Phase.RESOLVED, since=140.0, resolved_at=140.0, reason="head moves", number=None)
 
 
 def test_a_firing_alert() -> None:
@@ -55,13 +55,13 @@ def test_a_resolved_alert_has_the_identity_of_the_firing_one() -> None:
 
 def test_a_resolution_stays_one_while_it_is_pending_again() -> None:
     """A pending alert is nobody's business yet: what stands is the resolution of the incident before."""
-    again = replace(RESOLVED, phase=Phase.PENDING, since=150.0, counts_from=150.0)
+    again = RESOLVED._replace(phase=Phase.PENDING, since=150.0, counts_from=150.0)
     assert describe(again, "critical", ORIGIN) == describe(RESOLVED, "critical", ORIGIN)
 
 
 def test_never_ends_before_it_starts() -> None:
     """Alertmanager answers 400 to that; a clock set back must not make it."""
-    assert describe(replace(RESOLVED, resolved_at=90.0), "critical", ORIGIN).ends_at == 100.0
+    assert describe(RESOLVED._replace(resolved_at=90.0), "critical", ORIGIN).ends_at == 100.0
 
 
 def test_what_never_fired_has_no_notice() -> None:
@@ -73,8 +73,8 @@ def test_what_never_fired_has_no_notice() -> None:
 def test_what_is_no_node_is_told_apart_by_its_own_label() -> None:
     """Two endpoints under one rule are two alerts; the watchdog is one for each keeper."""
     nowhere = replace(ORIGIN, node="", producer="")
-    one = describe(replace(FIRING, subject="shop"), "warning", nowhere)
-    two = describe(replace(FIRING, subject="mail"), "warning", nowhere)
+    one = describe(FIRING._replace(subject="shop"), "warning", nowhere)
+    two = describe(FIRING._replace(subject="mail"), "warning", nowhere)
     assert one.labels != two.labels
     assert one.labels["subject"] == "shop"
     assert "node" not in one.labels
@@ -93,7 +93,7 @@ def test_names(rule: str, name: str) -> None:
 @given(st.text(), st.text(min_size=1), st.floats(0, 1e10), st.none() | st.floats(0, 1e10))
 def test_survives_the_database(reason: str, subject: str, starts_at: float, ends_at: float | None) -> None:
     """Any text goes to JSON and comes back as it was; what UTF-8 cannot carry was replaced before."""
-    alert = replace(FIRING, reason=reason, subject=subject)
+    alert = FIRING._replace(reason=reason, subject=subject)
     notice = replace(describe(alert, "critical", ORIGIN), starts_at=starts_at, ends_at=ends_at)
     assert from_json(to_json(notice)) == notice
     for text in (*notice.labels.values(), *notice.annotations.values()):
@@ -102,7 +102,7 @@ def test_survives_the_database(reason: str, subject: str, starts_at: float, ends
 
 def test_a_lone_surrogate_is_replaced() -> None:
     """A file name that is no UTF-8 can get into a reason; no receiver could read it."""
-    assert describe(replace(FIRING, reason="no \udcff"), "critical", ORIGIN).annotations["reason"] == "no ?"
+    assert describe(FIRING._replace(reason="no \udcff"), "critical", ORIGIN).annotations["reason"] == "no ?"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"', "{}", '{"id": "a", "more": 1}'])

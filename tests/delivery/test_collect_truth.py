@@ -69,8 +69,8 @@ def rotated(agent: Agent, chance: random.Random, folder: Path, *, in_lines: bool
     return paths
 
 
-def collected(paths: list[Path], folder: Path, wanted: Wanted | None = None) -> Report:
-    settings = Settings(wanted or Wanted(added=True), UTC, processes=1)
+def collected(paths: list[Path], folder: Path, processes: int = 1) -> Report:
+    settings = Settings(Wanted(added=True), UTC, processes)
     return collect(find(map(str, paths)), folder, settings, lambda index, taken: None)
 
 
@@ -131,7 +131,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def try_one(seed: int, number: int, within: Path, *, steps: bool) -> None:
+def try_one(seed: int, number: int, within: Path, *, steps: bool, processes: int = 1) -> None:
     chance = random.Random(f"{seed} {number} {steps}")
     agent = Agent(chance, steps=steps)
     agent.run(chance.choice([0, 1, 5, 30, 100]))
@@ -141,9 +141,9 @@ def try_one(seed: int, number: int, within: Path, *, steps: bool) -> None:
     print(f"log {number}: {folder}")
     if agent.log and not DATED.search(agent.log):
         with pytest.raises(KeeperError, match="none of this is a log"):
-            collected(paths, folder / "out")
+            collected(paths, folder / "out", processes)
     else:
-        check(collected(paths, folder / "out"), folder / "out", agent.truth)
+        check(collected(paths, folder / "out", processes), folder / "out", agent.truth)
     shutil.rmtree(folder)
 
 
@@ -158,3 +158,9 @@ def test_hundreds_of_logs_whose_clock_was_set(seed: int, folder: Path) -> None:
     """The clock goes back by an hour or forward by a minute now and then: packet ids tell the order of the logs."""
     for number in range(STEPPED):
         try_one(seed, number, folder, steps=True)
+
+
+def test_some_random_logs_in_two_processes(seed: int, folder: Path) -> None:
+    """As the command reads them where there are two processors."""
+    for number in range(10):
+        try_one(seed, number, folder, steps=False, processes=2)

@@ -1,4 +1,5 @@
-"""The dashboards are what Grafana reads, and every query of them returns data from a keeper that watches a node."""
+"""The dashboards are what Grafana reads, and every query of them returns data from a keeper that watches a node
+and a statistics agent."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.deploy.files import DASHBOARDS, TOP
+from tests.deploy.scripted_agent import ScriptedAgent
 from tests.deploy.scripted_node import OURS, ScriptedNode
 from tests.peers import free_ports
 from tests.peers.ask import answers, eventually, get, get_json
@@ -24,6 +26,10 @@ from tests.peers.prometheus import Prometheus, promtool
 BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(DASHBOARDS.glob("*.json"))}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 NODE = "tokyo"
+AGENT = "stats"
+AGENTS = "keeper-agent"  # the dashboard
+# What the scripted agent does not bring about, and what may have come before the first scrape.
+STILL = {"Refused for ever", "Lost and cut", "Firings"}
 
 
 class Query(NamedTuple):
@@ -59,10 +65,10 @@ def queries() -> list[Query]:
 # -- the files -----------------------------------------------------------------------------------------------------
 
 
-def test_the_two_dashboards_are_there() -> None:
-    """The fleet and one node, with identities links can rely on."""
+def test_the_three_dashboards_are_there() -> None:
+    """The fleet, one node and one agent, with identities links can rely on."""
     assert {name: board["uid"] for name, board in BOARDS.items()} == {name: name for name in BOARDS}
-    assert set(BOARDS) == {"keeper-fleet", "keeper-node"}
+    assert set(BOARDS) == {"keeper-fleet", "keeper-node", "keeper-agent"}
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -141,15 +147,21 @@ def test_grafana_is_told_where_the_dashboards_are() -> None:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that scrapes a keeper every second. The keeper watches a node that is well but for a producer that
-    misses blocks, and one that is not there; one target takes its alerts, one does not."""
+    misses blocks, one that is not there, and an agent whose packets are refused again and again; one target takes its
+    alerts, one does not."""
     directory = tmp_path_factory.mktemp("watched")
     listen, nobody = free_ports(2)
-    with ScriptedNode(directory / "nodeos.log") as node, Inbox() as inbox:
+    with (
+        ScriptedNode(directory / "nodeos.log") as node,
+        ScriptedAgent(directory / "statistic.log") as agent,
+        Inbox() as inbox,
+    ):
         config = directory / "config.ini"
         config.write_text(
             f"[keeper]\nname = tokyo-1\nrole = A\nlisten = 127.0.0.1:{listen}\nstate_dir = {directory}\n"
             f"[node:{NODE}]\nproducer = {OURS}\nlog = file:{node.log}\napi = {node.url}\nreference_apis = {node.url}\n"
             f"[node:gone]\nlog = file:{directory}/never.log\napi = http://127.0.0.1:{nobody}\n"
+            f"{agent.settings(AGENT)}"
             f"[alertmanager]\nurls = {inbox.url}, http://127.0.0.1:{nobody}\ninterval = 2s\n"
         )
         keeper = Program("keeper", [sys.executable, "-m", "keeper", "run", "-c", str(config)], directory / "keeper.log")
@@ -161,7 +173,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 def data(prometheus: Prometheus, query: Query) -> list[float]:
     """The finite values Prometheus answers, with the dashboard's variables filled in as Grafana would."""
     expr = query.expr.replace("$__rate_interval", "15s").replace("$__range", "60s")
-    expr = expr.replace("$instance", ".*").replace("$node", NODE)
+    expr = expr.replace("$instance", ".*").replace("$node", NODE).replace("$agent", AGENT)
     now = time.time()
     if query.instant:
         answer = get_json(f"{prometheus.url}/api/v1/query", query=expr, time=now)
@@ -175,6 +187,14 @@ def data(prometheus: Prometheus, query: Query) -> list[float]:
 def test_every_query_returns_data(watched: Prometheus, query: Query) -> None:
     """The query is valid and, while keeper watches, has at least one number to show."""
     eventually(lambda: data(watched, query), f"data for {query.expr}", deadline=90, every=0.5)
+
+
+@pytest.mark.parametrize(
+    "query", [q for q in queries() if q.board == AGENTS and q.place not in STILL], ids=lambda q: q.place
+)
+def test_what_happens_to_the_packets_of_an_agent_can_be_seen(watched: Prometheus, query: Query) -> None:
+    """Packets that are refused, held, forgotten and sent again move every query about them from 0."""
+    eventually(lambda: any(data(watched, query)), f"more than 0 for {query.expr}", deadline=90, every=0.5)
 
 
 def test_the_metrics_of_a_keeper_at_work_are_accepted(watched: Prometheus) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from dataclasses import replace
 
 from keeper.core.alert import Alert, Phase
 from keeper.core.notice import Origin, describe
@@ -21,7 +20,7 @@ FIRING = Alert(
 
 def test_the_body() -> None:
     """Every field, for a firing and a resolved notice."""
-    resolved = replace(FIRING, phase=Phase.RESOLVED, resolved_at=1_800_000_060.0, reason="moves", number=None)
+    resolved = FIRING._replace(phase=Phase.RESOLVED, resolved_at=1_800_000_060.0, reason="moves", number=None)
     with Receiver() as receiver:
         hook = target_of_webhook(WebhookSettings(name="chat", url=f"{receiver.url}/in"), time.time).notifier
         hook.send([describe(FIRING, "critical", ORIGIN)])

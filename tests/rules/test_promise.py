@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import hypothesis
 from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
+from keeper.core.event import Event, ReferenceAnswer
 from keeper.core.memory import Bounds, Memory, Subject, View
 from keeper.core.verdict import State
 from keeper.rules import RULES
@@ -63,6 +65,14 @@ def memory_of(life: Life) -> Memory:
     return Memory(Subject("n", "node", life.role, life.producers, sources, 3), Bounds(), 1.0, T0)
 
 
+def recorded_memory_of(life: Life) -> Memory:
+    """Of a log known to its end, as a replay has it."""
+    memory = Memory(Subject("n", "node", life.role, life.producers, frozenset({"log"})), Bounds(), 1.0, T0)
+    memory.sees("log", T0)
+    memory.sees("log", float("inf"))
+    return memory
+
+
 def memory_of_agent(life: AgentLife) -> Memory:
     return Memory(Subject("a", "agent", sources=frozenset({"log"})), Bounds(events=life.remembered), 1.0, T0)
 
@@ -78,6 +88,15 @@ def at_deadlines(memory: Memory, rules: Sequence[Rule], told: Sequence[Happening
         happening.tell(memory)
         for judged in advance(memory, judge, happening.events, now):
             yield Answer(judge.now or now, judged.rule.name, judged.verdict.state, judged.verdict.reason)
+
+
+def in_pieces(memory: Memory, rules: Sequence[Rule], events: Sequence[Event], size: int) -> Iterator[Answer]:
+    """As a replay does it: many events at once, whatever is due between them."""
+    judge = Judge(memory, rules, T0)
+    for start in range(0, len(events), size):
+        piece = events[start : start + size]
+        for judged in advance(memory, judge, piece, piece[-1].at):
+            yield Answer(judge.now or piece[-1].at, judged.rule.name, judged.verdict.state, judged.verdict.reason)
 
 
 def all_the_time(memory: Memory, rules: Sequence[Rule], told: Sequence[Happening]) -> Iterator[Answer]:
@@ -135,6 +154,19 @@ def test_deadlines_tell_what_asking_all_the_time_tells(life: Life) -> None:
     if told:
         lazily, eagerly = at_deadlines(memory_of(life), rules(), told), all_the_time(memory_of(life), rules(), told)
         hold_against_each_other(lazily, eagerly, rules())
+
+
+@hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(lives(), st.integers(1, 400))
+def test_a_replay_tells_what_asking_all_the_time_tells(life: Life, size: int) -> None:
+    """In a recorded log, too, where deadlines are put off for as long as it goes on, however it is cut into pieces."""
+    life = life._replace(sources=frozenset({"log"}))
+    heard = [event for happening in happenings(life) for event in happening.events]
+    events = sorted((event for event in heard if not isinstance(event, ReferenceAnswer)), key=lambda event: event.at)
+    told = [Happening(event.at - T0, lambda memory: None, (event,)) for event in events]
+    if told:
+        lazily = in_pieces(recorded_memory_of(life), rules(), events, size)
+        hold_against_each_other(lazily, all_the_time(recorded_memory_of(life), rules(), told), rules())
 
 
 @hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -16,6 +16,7 @@ import pytest
 from keeper.core.alert import Alert, Phase
 from keeper.core.notice import Owed, Receipt
 from keeper.core.silence import Silence
+from keeper.delivery.parcel import Change, Parcel, Stand
 from keeper.errors import StateError
 from keeper.runtime.pending import MAX_ENTRIES, MAX_OWED
 from keeper.runtime.records import Entry
@@ -249,6 +250,41 @@ def test_a_full_disk_costs_nothing_that_was_saved(small_disk: Path, wall: Hand) 
     assert outage.text.startswith("the state database could not be written for 11 s: database or disk is full")
     assert len([entry for entry in again.history() if entry.text.startswith("later")]) == 10
     again.close()
+
+
+def test_parcels_on_a_full_disk_wait_with_their_texts(small_disk: Path, wall: Hand) -> None:
+    """What came and went meanwhile was never stored and need not be deleted; the rest is stored in one piece, whole."""
+    path = small_disk / "keeper.db"
+    store = Store.open(path, wall)
+
+    def parcel(number: int, stand: Stand = Stand.OPEN) -> Parcel:
+        return Parcel(number, number, "c", "Chat", 1.0, 1, 4096, stand)
+
+    def put(*changes: Change) -> bool:
+        wall.time += 1
+        return store.commit({"stats/log": str(wall.time)}, [], [], [], [], changes)
+
+    text = {number: bytes([number % 256]) * 4096 for number in range(1, 1000)}
+    stored = 1
+    assert put(Change("stats", 1, parcel(1), text[1]))
+    ballast = fill(small_disk)
+    while put(Change("stats", stored + 1, parcel(stored + 1), text[stored + 1])):
+        stored += 1
+    waiting, gone, last = stored + 1, stored + 2, stored + 3
+    assert not put(Change("stats", gone, parcel(gone), text[gone]), Change("stats", last, parcel(last), text[last]))
+    assert not put(Change("stats", gone, None), Change("stats", last, parcel(last, Stand.DUE)))
+    assert not put(Change("stats", 1, None))
+    expected = [parcel(n) for n in range(2, waiting + 1)] + [parcel(last, Stand.DUE)]
+    assert store.parcels("stats") == expected
+    records = Store.read(path)
+    assert [one.number for one in records.parcels("stats")] == list(range(1, waiting))
+    ballast.unlink()
+    assert put()
+    assert records.parcels("stats") == expected
+    assert [records.parcel_text("stats", one.number) for one in expected] == [text[one.number] for one in expected]
+    assert records.positions() == {"stats/log": str(wall.time)}
+    records.close()
+    store.close()
 
 
 def test_a_start_on_a_full_disk(small_disk: Path, wall: Hand) -> None:

@@ -144,9 +144,34 @@ def test_killed_while_it_sends_again_nothing_is_sent_twice_that_is_held(tmp_path
                 )  # fmt: skip
                 site.keeper.kill()
                 site.keeper.start()
+            delivered = "keeper_packets_delivered_total"
+            eventually(lambda: site.keeper.metric(delivered, agent="stats") >= 10, "live packets to be a proof", 20)
             site.await_recovery(60)
         held = site.stand("held")
         assert max(site.accepted.values()) == 1, "no packet twice"
         missing = set(site.agent.sent) - set(site.accepted)
         assert len(missing) <= held <= 16 + len(missing)
         assert site.stand("refused") == 0
+
+
+def test_what_is_sent_by_hand_beside_the_daemon_is_settled_in_it(tmp_path: Path, seed: int) -> None:
+    """With `hold` a person decides: the commands that the epilogue shows, while the daemon runs and the agent sends."""
+    site = Site(tmp_path, seed, "unknown_outcome = hold")
+    with site.agent, site.keeper:
+        with site.server() as server:
+            server.wait_count(5)
+        eventually(lambda: site.stand("held") >= 10, "packets that the agent heard no answer to", 20)
+        with site.server() as server:
+            server.wait_count(60)  # three seconds: what was lost before is stored by now
+            folder = tmp_path / "held"
+            shown = site.keeper.command("undelivered", "--agent", "stats", "--stand", "held", "-o", str(folder))
+            assert shown.returncode == 0, shown.stderr
+            held = site.stand("held")
+            sent = site.keeper.command("resend", str(folder), "--agent", "stats", "--unknown", "resend")
+            assert sent.returncode == 0, sent.stdout + sent.stderr
+            eventually(lambda: site.stand("held") == 0, "the daemon to look at the ledger", 20)
+            site.await_recovery(20)
+        assert held >= 10
+        assert Counter(site.agent.sent) == site.accepted, "each packet, once"
+        assert site.keeper.subject("stats")["delivery"]["why_not"] == "nothing is owed"
+        eventually(lambda: site.keeper.command("undelivered", "--json").stdout == "", "that to be stored", 10)
