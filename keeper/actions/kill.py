@@ -197,7 +197,7 @@ class PidFile:
             # It was alive after its name was read: the name is its own.
             if not self._ended(process):
                 return process
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # it ended while it was looked at
             pass
         except BaseException:
             os.close(process)

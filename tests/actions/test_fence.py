@@ -17,6 +17,7 @@ from keeper.actions.fence import Fenced, Ladder, NotFenced, fence, holds
 from keeper.actions.kill import Container, Kill, PidFile, Script
 from keeper.actions.producer_api import ProducerApi
 from keeper.runtime.clock import since_boot
+from tests.actions.program import script
 from tests.failover.node import COMM, StandIn
 from tests.peers import free_port
 from tests.peers.ask import eventually
@@ -45,12 +46,6 @@ def climb(steps: Ladder) -> Fenced | NotFenced:
 
 def pid_file(node: StandIn) -> PidFile:
     return PidFile(node.pid_file, COMM, since_boot)
-
-
-def program(path: Path, text: str) -> Path:
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o700)
-    return path
 
 
 @pytest.fixture
@@ -150,7 +145,7 @@ def test_the_wrong_process_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("body", "words"),
     [
         ("exit 0", "somebody still listens at"),
         ("exit 7", "script ended with 7"),
@@ -158,9 +153,9 @@ def test_the_wrong_process_is_killed(tmp_path: Path) -> None:
         ("yes", "script did not end in time"),
     ],
 )
-def test_a_script_without_effect(tmp_path: Path, script: str, words: str) -> None:
+def test_a_script_without_effect(tmp_path: Path, body: str, words: str) -> None:
     """Claims nothing that is not seen; it is run once, not again and again."""
-    path = program(tmp_path / "script", f"echo run >>{tmp_path}/runs\n{script}")
+    path = script(tmp_path / "script", f"echo run >>{tmp_path}/runs\n{body}")
     with StandIn(tmp_path, "deaf") as node:
         result = climb(ladder(node.url, Script(path, since_boot)))
     assert isinstance(result, NotFenced) and words in result.why
@@ -170,7 +165,7 @@ def test_a_script_without_effect(tmp_path: Path, script: str, words: str) -> Non
 def test_a_script_that_works(tmp_path: Path) -> None:
     """What it says is verified by the port."""
     with StandIn(tmp_path, "deaf") as node:
-        path = program(tmp_path / "script", f"kill -9 {node.program.pid}")
+        path = script(tmp_path / "script", f"kill -9 {node.program.pid}")
         result = climb(ladder(node.url, Script(path, since_boot)))
     assert isinstance(result, Fenced) and result.step == "gone"
 

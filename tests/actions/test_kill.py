@@ -14,6 +14,7 @@ import pytest
 from keeper.actions.bounded import Ended, run
 from keeper.actions.kill import Container, PidFile, Script, SystemdUnit, read_kill
 from keeper.runtime.clock import since_boot
+from tests.actions.program import alive, script
 from tests.failover.node import COMM, StandIn
 from tests.peers.ask import eventually
 from tests.peers.docker_engine import DockerEngine
@@ -23,14 +24,8 @@ def soon(seconds: float = 5.0) -> float:
     return since_boot() + seconds
 
 
-def program(path: Path, text: str) -> Path:
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o700)
-    return path
-
-
 @pytest.mark.parametrize(
-    ("script", "ended"),
+    ("body", "ended"),
     [
         ("echo well", Ended(0, "well")),
         ("echo one; echo two >&2; exit 3", Ended(3, "one\ntwo")),
@@ -40,23 +35,31 @@ def program(path: Path, text: str) -> Path:
         ('echo "$PATH,$KEY,$HOME"', Ended(0, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin,v,")),
     ],
 )
-def test_a_program_that_ends(tmp_path: Path, script: str, ended: Ended) -> None:
+def test_a_program_that_ends(tmp_path: Path, body: str, ended: Ended) -> None:
     """Its code and the end of what it printed, without waiting for what it left behind."""
     began = time.monotonic()
-    assert run([str(program(tmp_path / "x", script))], {"KEY": "v"}, soon(), since_boot) == ended
+    assert run([str(script(tmp_path / "x", body))], {"KEY": "v"}, soon(), since_boot) == ended
     assert time.monotonic() - began < 3
 
 
-@pytest.mark.parametrize("script", ["sleep 60", "trap '' TERM; sleep 60 & sleep 60", "yes", "yes >&2 & yes"])
-def test_a_program_that_does_not_end(tmp_path: Path, script: str) -> None:
-    """It is killed with all of its group when the time is over, whatever it prints, and none of it is kept."""
-    path = program(tmp_path / f"endless{os.getpid()}", script)
+@pytest.mark.parametrize("body", ["sleep 60", "trap '' TERM; sleep 60 & sleep 60", "yes", "yes >&2 & yes"])
+def test_a_program_that_does_not_end(tmp_path: Path, body: str) -> None:
+    """It is killed with all of its group when the time is over, whatever it prints, and little of that is kept."""
+    path = script(tmp_path / "endless", f"echo $$ >{tmp_path}/pid\n{body}")
     began = time.monotonic()
     ended = run([str(path)], {}, soon(0.5), since_boot)
     assert ended.code is None and len(ended.said) <= 400
     assert 0.4 < time.monotonic() - began < 1.5
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    group = int((tmp_path / "pid").read_text())
+    members = [entry for entry in Path("/proc").glob("[0-9]*") if group_of(entry) == group and alive(int(entry.name))]
+    assert members == []
+
+
+def group_of(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[2])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def test_the_process_of_a_pid_file(tmp_path: Path) -> None:
@@ -154,12 +157,12 @@ def test_a_container_or_an_engine_that_is_not_there(docker_engine: DockerEngine,
 
 def test_a_script(tmp_path: Path) -> None:
     """0 means that the node is down; all else, and what must not be run, says why not."""
-    good = Script(program(tmp_path / "good", "exit 0"), since_boot)
+    good = Script(script(tmp_path / "good", "exit 0"), since_boot)
     assert good.gone(soon()) == "it was not run"
     assert (good.kill(soon()), good.gone(soon())) == ("", "")
-    bad = Script(program(tmp_path / "bad", "echo no such host >&2; exit 1"), since_boot)
+    bad = Script(script(tmp_path / "bad", "echo no such host >&2; exit 1"), since_boot)
     assert bad.kill(soon()) == bad.gone(soon()) == f"{tmp_path}/bad ended with 1: no such host"
-    slow = Script(program(tmp_path / "slow", "sleep 60"), since_boot)
+    slow = Script(script(tmp_path / "slow", "sleep 60"), since_boot)
     assert slow.kill(soon(0.3)) == f"{tmp_path}/slow did not end in time"
     (tmp_path / "good").chmod(0o777)
     assert "can be written by others" in good.kill(soon())
@@ -182,7 +185,7 @@ def test_a_unit(tmp_path: Path, after: str, gone: str) -> None:
     """First told to stay down, then killed; gone when systemd says so."""
     state = tmp_path / "state"
     state.write_text("active\n")
-    systemctl = program(tmp_path / "systemctl", SYSTEMCTL.format(state=state, after=after))
+    systemctl = script(tmp_path / "systemctl", SYSTEMCTL.format(state=state, after=after))
     kill = SystemdUnit("nodeos.service", since_boot, str(systemctl))
     assert kill.gone(soon()) == "unit nodeos.service is active"
     assert kill.kill(soon()) == ""
@@ -192,7 +195,7 @@ def test_a_unit(tmp_path: Path, after: str, gone: str) -> None:
     state.unlink()
     assert kill.kill(soon()) == "systemctl stop ended with 5: "
     assert kill.gone(soon()) == "systemd knows no unit nodeos.service"
-    hung = SystemdUnit("x", since_boot, str(program(tmp_path / "hung", "sleep 60")))
+    hung = SystemdUnit("x", since_boot, str(script(tmp_path / "hung", "sleep 60")))
     assert hung.kill(soon(0.3)) == "systemctl stop did not end in time"
     none = SystemdUnit("x", since_boot, "/nowhere/systemctl")
     assert none.gone(soon()) == "systemctl show cannot be started: No such file or directory"
