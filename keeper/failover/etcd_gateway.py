@@ -104,7 +104,9 @@ class Gateway:
                 raise _Elsewhere(self._what_is_there(endpoint, until))
         except SourceError as error:
             # What a TLS port of etcd's does to plain HTTP; a member that dies does it too.
-            tls = endpoint.startswith("http:") and "closed the connection" in str(error)
+            tls = endpoint.startswith("http:") and str(error).startswith(
+                ("closed the connection", "reset the connection")
+            )
             raise _Elsewhere(f"{error}{' (if it speaks TLS, write https://)' if tls else ''}") from error
         answer = read(status, said, self._login)
         self._check_cluster(endpoint, answer)

@@ -51,8 +51,13 @@ def test_a_program_that_does_not_end(tmp_path: Path, body: str) -> None:
     assert ended.code is None and len(ended.said) <= 400
     assert 0.4 < time.monotonic() - began < 1.5
     group = int((tmp_path / "pid").read_text())
-    members = [entry for entry in Path("/proc").glob("[0-9]*") if group_of(entry) == group and alive(int(entry.name))]
-    assert members == []
+    eventually(lambda: not members(group), "all of its group to be gone", 5)
+
+
+def members(group: int) -> list[int]:
+    """The living processes of a group."""
+    found = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if group_of(entry) == group]
+    return [pid for pid in found if alive(pid)]
 
 
 def group_of(process: Path) -> int:

@@ -121,19 +121,20 @@ def test_wrong_tls(guarded: Etcd, tmp_path: Path) -> None:
     unknown = failure(lease(url, login=Login("keeper", PASSWORD)))
     assert unknown.replace("-", " ").endswith("its TLS certificate is not valid: self signed certificate")
     plain = failure(lease(url.replace("https:", "http:")))
-    assert plain.endswith("closed the connection without an answer (if it speaks TLS, write https://)")
+    assert plain.endswith(" (if it speaks TLS, write https://)")
     missing = failure(lease(url, ca_file="/nowhere/ca.pem"))
     assert missing.endswith("the trusted certificates in /nowhere/ca.pem cannot be read: no such file or directory")
     with Etcd(tmp_path / "open", 1) as etcd:
-        assert ": TLS failed: " in failure(lease(etcd.urls[0].replace("http:", "https:")))
+        sentence = failure(lease(etcd.urls[0].replace("http:", "https:")))
+        assert ": TLS failed: " in sentence or sentence.endswith("reset the connection")
 
 
 def old(server: Loopback, connection: socket.socket, _: int) -> None:
     """What etcd 3.3.10 answers."""
     while request := connection.recv(65_536):
-        if request.startswith(b"GET /version"):
+        if b"GET /version" in request:  # the body of the question before may come with it, or by itself
             connection.sendall(answer('{"etcdserver":"3.3.10","etcdcluster":"3.3.0"}'))
-        elif request.startswith(b"POST"):  # the body may come by itself
+        elif request.startswith(b"POST"):
             connection.sendall(answer("404 page not found\n", "404 Not Found", "Content-Type: text/plain\r\n"))
 
 

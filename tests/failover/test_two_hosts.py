@@ -135,7 +135,14 @@ def break_something(what: str, chance: random.Random, etcd: Etcd, host: Host) ->
     return f"{what}, at {host.name}"
 
 
-def run_faults(etcd: Etcd, hosts: tuple[Host, Host], seed: int, seconds: float, kinds: Sequence[str] = FAULTS) -> None:
+def run_faults(
+    etcd: Etcd,
+    hosts: tuple[Host, Host],
+    seed: int,
+    seconds: float,
+    kinds: Sequence[str] = FAULTS,
+    lasting: Sequence[float] = (0.3, 1.5, TIMING.ttl, TIMING.ttl + 2),
+) -> None:
     """Break what belongs to the one who produces, again and again; then look at every block that was made."""
     chance = random.Random(seed)
     faults: list[str] = []
@@ -147,7 +154,7 @@ def run_faults(etcd: Etcd, hosts: tuple[Host, Host], seed: int, seconds: float, 
             active = next((host for host in hosts if producing(host)), hosts[0])
             what = break_something(chance.choice(kinds), chance, etcd, active)
             faults.append(f"- {since_boot():.3f} {what}")
-            time.sleep(chance.choice([0.3, 1.5, TIMING.ttl, TIMING.ttl + 2]))
+            time.sleep(chance.choice(lasting))
             etcd.restore()
             for host in hosts:
                 host.heal()
@@ -182,7 +189,7 @@ def test_a_fence_that_comes_late_is_found(
             os.kill(pid, signal.SIGKILL)
         host.start_keeper()
     with pytest.raises(AssertionError, match="two produced at"):
-        run_faults(etcd, (a, b), seed, 30, ("keeper frozen", "cut off"))
+        run_faults(etcd, (a, b), seed, 20, ("keeper frozen", "cut off"), (TIMING.ttl + 2,))
 
 
 @pytest.mark.soak
