@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keeper.actions.script import why_not_trusted
+from keeper.actions.trust import why_not_trusted
 from keeper.delivery.outfit import wire_of
 from keeper.errors import KeeperError
 from keeper.settings import AgentSettings

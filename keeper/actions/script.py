@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import sh
 
+from keeper.actions.trust import why_not_trusted
 from keeper.core.source import Now, Wait
 from keeper.errors import KeeperError
 
@@ -23,28 +23,6 @@ MOST_SAID = 200  # bytes of its error output that are told
 LONGEST_LINE = 4096  # bytes
 PIECE = 4096  # bytes read at once
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
-
-
-def why_not_trusted(path: Path) -> str | None:
-    """Why this program must not be run: who can change it, or put another in its place, acts with keeper's rights."""
-    own = (0, os.geteuid())
-    try:
-        resolved = path.resolve(strict=True)
-        found = resolved.stat()
-    except OSError as error:
-        return f"{path} cannot be looked at: {error.strerror}"
-    if not stat.S_ISREG(found.st_mode):
-        return f"{path} is no file"
-    if not os.access(resolved, os.X_OK):
-        return f"{path} may not be executed; chmod u+x it"
-    for place in (resolved, *resolved.parents):
-        seen = place.stat()
-        sticky = stat.S_ISDIR(seen.st_mode) and seen.st_mode & stat.S_ISVTX
-        if seen.st_uid not in own:
-            return f"{place} belongs to another user (uid {seen.st_uid}), who could change what keeper runs"
-        if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
-            return f"{place} can be written by others; chmod go-w {place}"
-    return None
 
 
 def run(

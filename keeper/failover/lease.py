@@ -17,6 +17,10 @@ class Unreachable(KeeperError):  # noqa: N818  # it is an answer, and reads as o
     """The store gave no valid answer in time: whether it did what it was asked for is unknown. The message says why."""
 
 
+class Misconfigured(Unreachable):
+    """As things are configured the store will never answer. The message says what to put right."""
+
+
 class Timing(NamedTuple):
     """All in seconds. `ttl` of the lease, `renew` between two renewals, `request_timeout` of one question to the store,
     `act_within`: what the fence ladder takes at most until the node is paused or dead, `margin` for clock rates."""
@@ -57,7 +61,8 @@ class Denied(NamedTuple):
 class Seen(NamedTuple):
     """What the store holds. `holder` is empty when nobody has the lease; `paused` is why automation is paused in the
     whole cluster, empty when it is not; `wanted` is the host a planned switch names, empty without one; `hashes` are
-    the configurations of all hosts, and `roles` their roles, by name."""
+    the configurations of all hosts, and `roles` their roles, by name; `twins` are names that two keepers announced
+    within one `ttl`: two hosts with one name, or one that was just restarted."""
 
     holder: str
     epoch: int
@@ -65,6 +70,7 @@ class Seen(NamedTuple):
     wanted: str
     hashes: Mapping[str, str]
     roles: Mapping[str, str]
+    twins: tuple[str, ...] = ()
 
 
 class LeaseStore(Protocol):

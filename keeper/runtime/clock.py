@@ -44,6 +44,12 @@ def clock_time(seconds: float) -> str:
     return time.strftime("%H:%M:%S", time.gmtime(seconds))
 
 
+def since_boot() -> float:
+    """Seconds since the machine started, sleep included: one clock for all processes, for deadlines that hold between
+    them and between hosts."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def cpu_seconds() -> float:
     """Processor time this process has used."""
     return time.process_time()

@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode
 
 from keeper.core.source import Wait
 from keeper.errors import SourceError
+from keeper.formats.http_answer import HttpAnswer
 from keeper.sources.docker_container import Container, container_of
-from keeper.sources.docker_http import HttpAnswer
 from keeper.sources.docker_reason import missing, reason, refused
 
 STEP = 0.2  # seconds a read waits before it looks whether it is time to stop

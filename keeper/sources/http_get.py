@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -45,7 +46,7 @@ class HttpAnswer(NamedTuple):
 
 
 class Http:
-    """Asks with GET and keeps its connections for the next time. For one thread.
+    """Asks and keeps its connections for the next time. For one thread.
 
     Nothing is taken from the environment (proxies, netrc, CA bundles). Credentials in a URL are sent as basic
     authentication. `ca_file` names a file of trusted certificates; empty means those of certifi.
@@ -64,30 +65,46 @@ class Http:
         Never holds more than `max_bytes` of body and 64 KiB of headers. Raises SourceError whatever else happens, its
         message half a sentence about the server ("connection refused") without credentials.
         """
+        return self._ask(requests.Request("GET", url, headers=HEADERS), timeout, max_bytes)
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        timeout: float,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
+        """Ask with a body of JSON, bounded like `get`. The question may arrive twice, as it is repeated when a kept
+        connection turns out to be closed: it must be one that can be."""
+        given = {**HEADERS, "Content-Type": "application/json", **(headers or {})}
+        return self._ask(requests.Request("POST", url, data=body, headers=given), timeout, max_bytes)
+
+    def close(self) -> None:
+        self._adapter.close()
+
+    def _ask(self, question: requests.Request, timeout: float, max_bytes: int) -> HttpAnswer:
         asked = self._now()
         self._budget.begin(timeout, MAX_HEADER_BYTES)
         try:
             try:
-                status, body = self._exchange(url, max_bytes)
+                status, body = self._exchange(question, max_bytes)
             except requests.ConnectionError:
                 # A server may close a kept connection in the moment we write on it: that is no failure of the server,
                 # and asking again cannot hurt. On a fresh connection, or with half an answer, it is one.
                 if not self._budget.reused or self._budget.received:
                     raise
-                status, body = self._exchange(url, max_bytes)
+                status, body = self._exchange(question, max_bytes)
         except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             raise self._budget.too_late() if timed_out(error) else SourceError(reason(error)) from error
         return HttpAnswer(status, body, self._now() - asked)
 
-    def close(self) -> None:
-        self._adapter.close()
-
-    def _exchange(self, url: str, max_bytes: int) -> tuple[int, bytes]:
-        request = requests.Request("GET", url, headers=HEADERS).prepare()
+    def _exchange(self, question: requests.Request, max_bytes: int) -> tuple[int, bytes]:
+        request = question.prepare()
         left = self._budget.seconds_left()
         response = self._adapter.send(request, stream=True, timeout=(left, left))
         try:
-            _check_headers(response, url)
+            _check_headers(response, str(question.url))
             self._budget.allow(WIRE_BYTES_PER_BYTE * max_bytes + MAX_HEADER_BYTES)
             pieces, size = [], 0
             # Reading on until nothing comes: only then is it known that the connection did not end too early.

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from keeper.actions.script import LONGEST_LINE, run, why_not_trusted
+from keeper.actions.script import LONGEST_LINE, run
+from keeper.actions.trust import why_not_trusted
 from keeper.errors import KeeperError
 from tests.actions.program import alive, script
 from tests.peers.ask import eventually

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from keeper.commands.status import address_of
+from keeper.failover.lease import Timing
 from tests.deploy.files import DEPLOY, UNIT
 from tests.peers import installed
 from tests.peers.process import run
@@ -45,6 +46,14 @@ def test_the_user_of_the_unit_is_the_one_that_is_created(tmp_path: Path) -> None
     text = UNIT.read_text()
     assert re.findall(r"(?m)^(?:User|Group)=(.+)$", text) == [name, name]
     assert re.findall(r"(?m)^StateDirectory=(.+)$", text) == [home.removeprefix("/var/lib/")]
+
+
+def test_the_guard_outlives_keeper() -> None:
+    """When keeper dies, systemd must leave the guard alone; when all of it is told to end, the guard has the time."""
+    text = UNIT.read_text()
+    assert re.findall(r"(?m)^KillMode=(.+)$", text) == ["process"]
+    [seconds] = re.findall(r"(?m)^TimeoutStopSec=(\d+)$", text)
+    assert int(seconds) > Timing().act_within
 
 
 def test_the_image_and_the_unit_run_the_same_command() -> None:

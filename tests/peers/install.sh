@@ -30,6 +30,8 @@ missing() {
     has dockerd || echo docker.io
     static_busybox || echo busybox-static
     has chromium || echo chromium
+    has etcd || echo etcd-server
+    has etcdctl || echo etcd-client
     { has systemd-analyze && has systemd-sysusers; } || echo systemd
     nodeos_python || echo libpython3.11
 }

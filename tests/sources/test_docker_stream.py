@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keeper.core.lines import MAX_LINE
 from keeper.errors import SourceError
-from keeper.sources.docker_http import MAX_CHUNK, HttpAnswer
+from keeper.formats.http_answer import MAX_CHUNK, HttpAnswer
 from keeper.sources.docker_stream import PIECE, STDERR, STDOUT, Decoder, EngineTrouble, Frames, Line, Terminal, moment
 
 # Docker 20.10.24 answering /containers/ID/logs?follow=0&stdout=1&stderr=1&timestamps=1 for
