@@ -1,7 +1,7 @@
 """What a role decision has done, as values. The shell does them in the order given, each bounded in time, and answers.
 
-`Journal` comes before what it names. When it cannot be written, nothing that leads to producing is done after it; what
-leads away from producing is done all the same.
+`Journal` comes before what it names. When it cannot be written, nothing of WRITTEN is done; pausing, killing and giving
+the lease back are done all the same.
 """
 
 from __future__ import annotations
@@ -128,5 +128,7 @@ class Answer(NamedTuple):
 
 # What brings a host nearer to producing: never done on what is unknown, on paused automation or without the journal.
 TOWARDS = (Acquire, Resume)
+# What is not done if it cannot be written down: it would be done again by the next keeper.
+WRITTEN = (Acquire, Resume, RunHook, Want)
 # What changes the world for others than keeper: journaled before it happens.
 WORLD = (Acquire, Release, Resume, Pause, Kill, RunHook, Want)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from keeper.failover.actions import Outcome
 from keeper.failover.evidence import why_not_go_on, why_not_take_over, why_step_down
 from keeper.failover.facts import Facts
-from keeper.failover.state import Resumed, State, fence_at
+from keeper.failover.state import NEVER, Resumed, State, fence_at
 from keeper.failover.terms import Terms
 
 
@@ -87,17 +87,25 @@ def left_unsure(m: Moment) -> str | None:
 
 
 def calm(m: Moment) -> str | None:
-    """Paused, asked after the pause, its last block out of its hands, and no resume under way."""
+    """Paused, asked after the pause and after the answer to the resume, and its last block out of its hands."""
     if m.state.resume is Resumed.UNSURE or m.state.resume is Resumed.ASKED:
         return None
     node = m.facts.node
-    if not node.paused or not m.read_back or node.quiet is False or (node.quiet is None and m.spent < UNDER_WAY):
+    if not node.paused or not m.read_back or node.asked_at <= m.state.resumed_at:
+        return None
+    if node.quiet is False or (node.quiet is None and m.spent < UNDER_WAY):
         return None
     return "the node is paused and signs nothing"
 
 
 def gone(m: Moment) -> str | None:
-    return "the process of the node is gone" if m.facts.node.gone else None
+    """A process that started before the kill proves nothing: the resume may have gone to that one."""
+    started = m.facts.node.started
+    if m.facts.node.gone:
+        return "the process of the node is gone"
+    if started is not None and m.state.killed_at != NEVER and started > m.state.killed_at:
+        return "the process of the node is gone, and another was started"
+    return None
 
 
 def paused_by_somebody(m: Moment) -> str | None:

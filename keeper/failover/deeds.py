@@ -123,7 +123,8 @@ def _pause(m: Moment) -> tuple[State, tuple[Deed, ...]]:
 def _kill(m: Moment) -> tuple[State, tuple[Deed, ...]]:
     if not m.terms.killer:
         return m.state, ()
-    state = m.state._replace(attempt=m.state.attempt + 1, tried_at=m.now)
+    killed_at = m.now if m.state.killed_at == NEVER else m.state.killed_at
+    state = m.state._replace(attempt=m.state.attempt + 1, tried_at=m.now, killed_at=killed_at)
     return state, (Kill(state.epoch, state.attempt),)
 
 

@@ -235,7 +235,8 @@ def _why_ill(facts: Facts, terms: Terms, produced_for: float) -> str | None:
         return None
     if chain.behind is not None and chain.behind > terms.ill and _others_are_ahead(facts):
         return f"the head of this node is {span(chain.behind)} old, and the reference nodes go on"
-    if chain.missed and chain.gap and _others_live(facts, terms) is None:
+    begun = chain.judged is not None and chain.judged < produced_for
+    if chain.missed and begun and _others_live(facts, terms) is None:
         return f"this node missed {counted(chain.missed, 'window')} of ours while others signed"
     return None
 

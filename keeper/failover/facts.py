@@ -35,15 +35,16 @@ TRUST_LIMIT = 2.0  # seconds a clock may jump or a loop be late
 
 class OfChain(NamedTuple):
     """What the node's blocks tell. `scheduled`: our producer is in the active schedule. `missed`: how many windows of
-    ours in a row hold no block at all, up to the newest, seen without a break; `broken_off`: the newest ended in six
-    empty slots. `behind`: age of the head; `flat`: for how long LIB has stood; `others` of `due` other producers that
-    should have signed lately did. `agree` of `asked` reference nodes are not ahead of us. `elsewhere`: age of the
-    newest block signed as us by another node, infinite when there is none. `gap`: until our next window begins, 0
-    within one."""
+    ours in a row hold no block at all, up to the newest that is over, seen without a break; `broken_off`: that one
+    ended in six empty slots; `judged`: how long ago it began. `behind`: age of the head; `flat`: for how long LIB has
+    stood; `others` of `due` other producers that should have signed lately did. `agree` of `asked` reference nodes are
+    not ahead of us. `elsewhere`: age of the newest block signed as us by another node, infinite when there is none.
+    `gap`: until our next window begins, 0 within one."""
 
     scheduled: bool | None = None
     missed: int | None = None
     broken_off: bool | None = None
+    judged: float | None = None
     behind: float | None = None
     flat: float | None = None
     others: int | None = None
@@ -57,7 +58,7 @@ class OfChain(NamedTuple):
 class OfNode(NamedTuple):
     """The node beside this keeper. `paused` is its last answer to the question put at `asked_at`; None also when that
     question failed, or is too old. `silent`: for how long it has not answered. `quiet`: it signed nothing for a second
-    and more. `gone`: the process that was to be ended is verified to be no more, or none runs. `key` and `api`: it has
+    and more. `gone`: no process of it runs now; `started`: when the one that runs was started. `key` and `api`: it has
     the signing key, and a producer API."""
 
     paused: bool | None = None
@@ -65,6 +66,7 @@ class OfNode(NamedTuple):
     silent: float = 0.0
     quiet: bool | None = None
     gone: bool | None = None
+    started: float | None = None
     key: bool | None = None
     api: bool | None = None
 
@@ -111,7 +113,7 @@ def of_chain(view: View) -> OfChain:
     """What this moment's view of a node says about producing. Whatever the view does not cover is None."""
     schedule = view.chain.schedule.producers
     ours = view.subject.producers.intersection(schedule)
-    missed, broken_off = _missed(view, ours)
+    missed, broken_off, judged = _missed(view, ours)
     others, due = _others(view, ours)
     answers = heads(view)
     head = view.chain.head
@@ -119,6 +121,7 @@ def of_chain(view: View) -> OfChain:
         scheduled=bool(ours) if schedule else None,
         missed=missed,
         broken_off=broken_off,
+        judged=judged,
         behind=_behind(view),
         flat=_flat(view),
         others=others,
@@ -143,25 +146,32 @@ def distrust(view: View) -> str:
     return ""
 
 
-def _missed(view: View, ours: frozenset[str]) -> tuple[int | None, bool | None]:
-    """For several accounts the one that does best: where one is signed for, the host that signs lives."""
-    found = [_missed_by(view, producer) for producer in ours]
-    known = [(missed, broken) for missed, broken in found if missed is not None and broken is not None]
-    if not known or len(known) < len(found):
-        return None, None
-    return min(missed for missed, _ in known), all(broken for _, broken in known)
+class Missed(NamedTuple):
+    """As in `OfChain`."""
+
+    windows: int | None = None
+    broken_off: bool | None = None
+    judged: float | None = None
 
 
-def _missed_by(view: View, producer: str) -> tuple[int | None, bool | None]:
+def _missed(view: View, ours: frozenset[str]) -> Missed:
+    """Of several accounts the one that does best: where one is signed for, the host that signs lives."""
+    found = [_missed_by(view, producer) for producer in sorted(ours)]
+    if not found or any(missed.windows is None for missed in found):
+        return Missed()
+    return min(found, key=lambda missed: (missed.windows, missed.broken_off))
+
+
+def _missed_by(view: View, producer: str) -> Missed:
     """Whole windows missed in a row, up to the newest that is over; each a round before the next, or they prove
     nothing. Unknown while the log cannot be seen, and when the newest window that should be over was not judged."""
     if not isinstance(log_look(view), Look) or view.now < view.memory.distrust_until:
-        return None, None
+        return Missed()
     schedule = view.chain.schedule.producers
-    due = _last_start(view.now - view.chain.grace - WINDOW_SECONDS, producer, schedule)
+    newest = due = _last_start(view.now - view.chain.grace - WINDOW_SECONDS, producer, schedule)
     signed = view.chain.signed.get(producer)
-    if signed is not None and signed.slot_time >= due + WINDOW_SECONDS:
-        return 0, False  # it signs already in the window after that
+    if signed is not None and signed.slot_time >= newest + WINDOW_SECONDS:
+        return Missed(0, False, view.now - newest)  # it signs already in the window after that
     missed, broken_off = 0, False
     for window in view.newest_first(WindowClosed):
         if window.producer != producer or window.start > due:
@@ -171,10 +181,10 @@ def _missed_by(view: View, producer: str) -> tuple[int | None, bool | None]:
         if not missed:
             broken_off = not window.slots & BROKEN_OFF
         if window.signed:
-            return missed, broken_off
+            return Missed(missed, broken_off, view.now - newest)
         missed += 1
         due -= round_seconds(schedule)
-    return (missed, broken_off) if missed else (None, None)
+    return Missed(missed, broken_off, view.now - newest) if missed else Missed()
 
 
 def _last_start(before: float, producer: str, schedule: tuple[str, ...]) -> float:

@@ -113,7 +113,7 @@ def _take(row: Row, why: str, moment: Moment, actions: list[Action]) -> Moment:
 def _entered(state: State, then: str) -> State:
     """Without what is of no use in the next state."""
     if then == "standby":
-        return state._replace(resume=Resumed.NOT, hook=None, attempt=0, called_at=NEVER)
+        return state._replace(resume=Resumed.NOT, hook=None, attempt=0, killed_at=NEVER, called_at=NEVER)
     if then == "producing" and state.name == "watching":
         return state._replace(resume=Resumed.DONE, resumed_at=state.since)
     return state._replace(refused="") if then == "claiming" else state

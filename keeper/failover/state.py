@@ -29,7 +29,8 @@ class State(NamedTuple):
     asked for. `hook`: the answer of pre_takeover in this epoch. `refused`: why the last Acquire or Renew gave nothing,
     empty while it is not answered, and `holder` who had it then; `held_by`: who has had it since our producer had
     missed `held_missed` windows. `attempt` counts the pauses and kills of an epoch, `hooks` names its scripts that were
-    run; `tried_at`, `renewed_at`, `called_at`: when the last of its kind was asked."""
+    run; `killed_at`: when the first kill since the node ran was asked; `tried_at`, `renewed_at`, `called_at`: when the
+    last of its kind was asked."""
 
     name: str = "watching"
     since: float = NEVER
@@ -48,6 +49,7 @@ class State(NamedTuple):
     held_missed: int = 0
     attempt: int = 0
     hooks: frozenset[str] = frozenset()
+    killed_at: float = NEVER
     tried_at: float = NEVER
     renewed_at: float = NEVER
     called_at: float = NEVER

@@ -1,0 +1,69 @@
+"""A store of leases as etcd is one: a lease ends `ttl` after its last renewal, on the store's own clock."""
+
+from __future__ import annotations
+
+from keeper.failover.lease import Denied
+from tests.simulation.clockwork import Clockwork
+
+
+class Store:
+    """`rate`: how fast its clock runs. While it is `down` it neither answers nor forgets. `careless`, a
+    mutant: it is as if every host looked first whether the lease is free, and wrote it then, whatever has become of
+    it."""
+
+    def __init__(self, world: Clockwork, ttl: float, rate: float, careless: bool) -> None:
+        self.world = world
+        self.ttl = ttl
+        self.rate = rate
+        self.careless = careless
+        self.down = False
+        self.holder = ""
+        self.token = ""
+        self.epoch = 0
+        self.ends = 0.0
+        self.wanted = ""
+        self.paused = ""
+        self.paused_since = 0.0
+        self.heard: dict[str, float] = {}
+
+    @property
+    def clock(self) -> float:
+        return self.world.now * self.rate
+
+    def expire(self) -> None:
+        if self.holder and self.clock >= self.ends:
+            self.world.tell("store", f"the lease of {self.holder} has ended")
+            self.holder = self.token = ""
+
+    def acquire(self, host: str) -> tuple[int, str] | Denied:
+        self.expire()
+        if self.holder and not self.careless:
+            return Denied(self.holder, "it is taken")
+        self.epoch += 1
+        self.holder, self.token, self.ends = host, f"{host}{self.epoch}", self.clock + self.ttl
+        self.world.tell("store", f"{host} has the lease, epoch {self.epoch}")
+        return self.epoch, self.token
+
+    def renew(self, token: str) -> tuple[int, str] | Denied:
+        self.expire()
+        if token != self.token:
+            return Denied(self.holder, "it ended")
+        self.ends = self.clock + self.ttl
+        return self.epoch, self.token
+
+    def release(self, token: str) -> None:
+        self.expire()
+        if token == self.token:
+            self.world.tell("store", f"{self.holder} gave the lease back")
+            self.holder = self.token = ""
+
+    def want(self, host: str) -> None:
+        self.wanted = host
+        self.world.tell("store", f"wanted: {host or 'nobody'}")
+
+    def pause(self, why: str) -> None:
+        self.paused, self.paused_since = why, self.world.now
+        self.world.tell("store", f"automation: {why or 'goes on'}")
+
+    def there(self) -> frozenset[str]:
+        return frozenset(host for host, at in self.heard.items() if self.world.now - at < 10.0)
