@@ -29,7 +29,9 @@ class Moment(NamedTuple):
         return self.facts.node.asked_at >= self.state.since
 
 
-UNDER_WAY = 1.5  # seconds: a pause applies to the block after the one under way (producer_plugin), then it is sent
+# A pause applies to the block after the one under way (producer_plugin); and between two looks it may have been
+# resumed and paused unseen.
+UNDER_WAY = 1.0
 
 When = Callable[[Moment], str | None]
 
@@ -87,13 +89,14 @@ def left_unsure(m: Moment) -> str | None:
 
 
 def calm(m: Moment) -> str | None:
-    """Paused, asked after the pause and after the answer to the resume, and its last block out of its hands."""
+    """Paused, asked after the pause and after the answer to the resume, for so long that the block that was under way
+    is out of its hands."""
     if m.state.resume is Resumed.UNSURE or m.state.resume is Resumed.ASKED:
         return None
     node = m.facts.node
-    if not node.paused or not m.read_back or node.asked_at <= m.state.resumed_at:
+    if not node.paused or not m.read_back or node.quiet is False:
         return None
-    if node.quiet is False or (node.quiet is None and m.spent < UNDER_WAY):
+    if node.asked_at - max(node.paused_since, m.state.since, m.state.resumed_at) < UNDER_WAY:
         return None
     return "the node is paused and signs nothing"
 
@@ -136,7 +139,8 @@ def still_runs(m: Moment) -> str | None:
         return None
     if m.state.resume is Resumed.UNSURE:
         return "a resume is under way that nothing but the end of the process ends"
-    if m.spent + m.terms.tick > m.terms.pause_within:
+    settling = m.facts.node.paused and m.read_back
+    if m.spent + (0.0 if settling else m.terms.tick) > m.terms.pause_within:
         return f"the pause is not verified after {m.terms.pause_within:g} s"
     return None
 
@@ -178,12 +182,22 @@ def refused(m: Moment) -> str | None:
 # -- evidence ------------------------------------------------------------------------------------------------------
 
 
+def why_not(m: Moment) -> str | None:
+    """The whole of why this host does not take over now, with what only its state tells."""
+    if why := why_not_take_over(m.facts, m.terms):
+        return why
+    rest = m.state.vetoed_at + m.terms.cool_down - m.now
+    if rest > 0 and not m.facts.keeper.order:
+        return f"pre_takeover vetoed, it is asked again in {rest:.0f} s"
+    return None
+
+
 def nothing_speaks_against(m: Moment) -> str | None:
     """One claim in each `renew`, so that a lease that somebody holds is not asked for all the time."""
     wanted = m.facts.cluster.wanted == m.terms.host
     if m.state.grant is not None or (m.now - m.state.tried_at < m.terms.timing.renew and not wanted):
         return None
-    if why_not_take_over(m.facts, m.terms):
+    if why_not(m):
         return None
     if m.facts.keeper.order == "takeover":
         return "an operator said so"

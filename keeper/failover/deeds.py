@@ -19,8 +19,8 @@ from keeper.failover.actions import (
     VerifyGone,
     Want,
 )
-from keeper.failover.conditions import Moment
-from keeper.failover.evidence import why_not_take_over, why_return
+from keeper.failover.conditions import Moment, why_not
+from keeper.failover.evidence import why_return
 from keeper.failover.state import NEVER, Resumed, State, fence_at
 
 Deeds = Callable[[Moment], tuple[State, tuple[Deed, ...]]]
@@ -47,6 +47,11 @@ def _release(m: Moment) -> tuple[State, tuple[Deed, ...]]:
     if m.state.grant is None:
         return m.state, ()
     return m.state._replace(grant=None, renewed=False, renewed_at=NEVER), (Release(m.state.grant),)
+
+
+def _rest(m: Moment) -> tuple[State, tuple[Deed, ...]]:
+    """A script that said no is not asked again at once."""
+    return m.state._replace(vetoed_at=m.now), ()
 
 
 def _next_epoch(m: Moment) -> tuple[State, tuple[Deed, ...]]:
@@ -80,7 +85,7 @@ def _return(m: Moment) -> tuple[State, tuple[Deed, ...]]:
 
 def _decline(m: Moment) -> tuple[State, tuple[Deed, ...]]:
     """A host that is wanted and cannot must not keep the others waiting."""
-    if m.facts.cluster.wanted != m.terms.host or why_not_take_over(m.facts, m.terms) is None:
+    if m.facts.cluster.wanted != m.terms.host or why_not(m) is None:
         return m.state, ()
     if m.state.called_at == NEVER:
         return m.state._replace(called_at=m.now), ()
@@ -161,6 +166,7 @@ DEEDS: dict[str, Deeds] = {
     "acquire": _acquire,
     "renew": _renew,
     "release": _release,
+    "rest": _rest,
     "next epoch": _next_epoch,
     "call": _call,
     "thank": _thank,

@@ -57,12 +57,14 @@ class OfChain(NamedTuple):
 
 class OfNode(NamedTuple):
     """The node beside this keeper. `paused` is its last answer to the question put at `asked_at`; None also when that
-    question failed, or is too old. `silent`: for how long it has not answered. `quiet`: it signed nothing for a second
-    and more. `gone`: no process of it runs now; `started`: when the one that runs was started. `key` and `api`: it has
-    the signing key, and a producer API."""
+    question failed, or is too old. `paused_since`: when the first of an unbroken row of questions was put to which it
+    said that it is paused. `silent`: for how long it has not answered. `quiet`: it signed nothing for a second and
+    more. `gone`: no process of it runs now; `started`: when the one that runs was started. `key` and `api`: it has the
+    signing key, and a producer API."""
 
     paused: bool | None = None
     asked_at: float = float("-inf")
+    paused_since: float = float("inf")
     silent: float = 0.0
     quiet: bool | None = None
     gone: bool | None = None

@@ -54,7 +54,7 @@ ROWS: tuple[Row, ...] = (
     Row("claiming", when.refused, "standby", ("call",), "Somebody holds it, or the store did not answer."),
     Row("verifying", when.lease_ends, "standby", REST[:1], "There is no time left to do it."),
     Row("verifying", when.spoken_against, "standby", REST[:1], "The evidence is gone."),
-    Row("verifying", when.vetoed, "standby", REST[:1], "The site's own script said no, or said nothing."),
+    Row("verifying", when.vetoed, "standby", ("rest", "release"), "The site's own script said no, or said nothing."),
     Row("verifying", when.approved_without_lease, "taking_over", ("resume",), "Listened long enough: resume."),
     Row("verifying", when.approved, "arming", ("arm",), "Before the node runs, somebody must be able to stop it."),
     Row("arming", when.lease_ends, "standby", REST[:2], "There is no time left to do it."),

@@ -26,11 +26,11 @@ class Resumed(Enum):
 class State(NamedTuple):
     """`since` when it was entered and `why`. `grant`: the lease, held until the clock says otherwise; `renewed`: the
     store confirmed it to this process. `guard`: the deadline the guard confirmed, `guard_asked` the one it was last
-    asked for. `hook`: the answer of pre_takeover in this epoch. `refused`: why the last Acquire or Renew gave nothing,
-    empty while it is not answered, and `holder` who had it then; `held_by`: who has had it since our producer had
-    missed `held_missed` windows. `attempt` counts the pauses and kills of an epoch, `hooks` names its scripts that were
-    run; `killed_at`: when the first kill since the node ran was asked; `tried_at`, `renewed_at`, `called_at`: when the
-    last of its kind was asked."""
+    asked for. `hook`: the answer of pre_takeover in this epoch, `hooks`: the scripts that were run in it. `refused`:
+    why the last Acquire or Renew gave nothing, empty while it is not answered, and `holder` who had it then; `held_by`:
+    who has had it since our producer had missed `held_missed` windows. `attempt` counts the pauses and kills,
+    `killed_at`: when the first kill since the node ran was asked, `vetoed_at`: when a script last said no;
+    `tried_at`, `renewed_at`, `called_at`: when the last of its kind was asked."""
 
     name: str = "watching"
     since: float = NEVER
@@ -50,6 +50,7 @@ class State(NamedTuple):
     attempt: int = 0
     hooks: frozenset[str] = frozenset()
     killed_at: float = NEVER
+    vetoed_at: float = NEVER
     tried_at: float = NEVER
     renewed_at: float = NEVER
     called_at: float = NEVER

@@ -48,6 +48,7 @@ class Host:
         self.answers: list[Answer] = []
         self.paused_answer: tuple[bool, float] | None = None
         self.sample: tuple[bool, float] | None = None
+        self.paused_since = float("inf")
         self.answered_at = self.mono
         self.seen_at = NEVER
         self.seen = OfCluster()
@@ -105,7 +106,8 @@ class Host:
         """The answers to the questions of the last tick have come; new ones are put."""
         mono = self.mono
         if self.sample is not None:
-            self.paused_answer, self.sample = self.sample, None
+            self._heard_paused(*self.sample)
+            self.sample = None
         if self.node.answers:
             self.answered_at = mono
             self.sample = (self.node.paused, mono)
@@ -122,8 +124,16 @@ class Host:
     def read_back(self) -> None:
         if self.node.answers:
             self.answered_at = self.mono
-            self.paused_answer = (self.node.paused, self.mono)
+            self._heard_paused(self.node.paused, self.mono)
             self.sample = None
+
+    def _heard_paused(self, paused: bool, asked_at: float) -> None:
+        before = self.paused_answer
+        if not paused:
+            self.paused_since = float("inf")
+        elif before is None or not before[0] or asked_at - before[1] > 2.0:
+            self.paused_since = asked_at
+        self.paused_answer = (paused, asked_at)
 
     def facts(self, mono: float) -> Facts:
         node, now = self.node, self.world.now
@@ -136,6 +146,7 @@ class Host:
             OfNode(
                 paused,
                 asked_at,
+                self.paused_since,
                 mono - self.answered_at,
                 now - node.own_block > 1.0,
                 not node.alive,
@@ -207,6 +218,7 @@ class Host:
         self.paused_answer = self.sample = None
         self.answered_at = self.mono
         self.seen_at = NEVER
+        self.node.heard_other_since = None
         self.when_awake(self._tick, self.keeper)
 
     def thawed(self) -> None:
@@ -215,7 +227,12 @@ class Host:
             for call in waiting:
                 call()
 
+    def is_well(self) -> bool:
+        """Nothing excuses the keeper if it does not do its duty now."""
+        return self.keeper > 0 and not self.frozen and not self.excuses and self.world.now - self.well_since > 1.0
+
     def excuse(self) -> None:
+        self.node.heard_other_since = None
         self.excuses += 1
         self.well_since = float("inf")
 

@@ -82,7 +82,6 @@ def keeper_did_its_duty(host: Host) -> None:
 def no_two_for_long(world: World) -> None:
     """Without a lease: who hears another sign as us stops, if nothing hinders its keeper."""
     for host in world.hosts.values():
-        node = host.node
-        begun = max(host.well_since, node.heard_other_since or world.now)
-        if node.runs and host.keeper and node.heard_other_since is not None and world.now - begun > STOPPED:
-            world.violated(f"{host.name} goes on although it hears another sign as us for {world.now - begun:.1f} s")
+        since = host.node.heard_other_since
+        if host.node.runs and since is not None and world.now - since > STOPPED and host.is_well():
+            world.violated(f"{host.name} goes on although it hears another sign as us for {world.now - since:.1f} s")

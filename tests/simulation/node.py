@@ -144,5 +144,6 @@ class Node:
         if self.alive and not self.frozen:
             self.missed = 0
             self.elsewhere = max(self.elsewhere, slot)
-            if self.runs and slot > self.resumed_at + 1.0 and self.heard_other_since is None:
+            well = self.world.hosts[self.name].is_well()
+            if well and self.runs and slot > self.resumed_at + 1.0 and self.heard_other_since is None:
                 self.heard_other_since = self.world.now
