@@ -40,7 +40,7 @@ When = Callable[[Moment], str | None]
 
 
 def runs_without_right(m: Moment) -> str | None:
-    if m.facts.node.paused is not False:
+    if m.facts.node.paused is not False or m.facts.node.gone:
         return None
     return "the node is not paused and has no right to produce"
 

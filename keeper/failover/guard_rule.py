@@ -54,7 +54,9 @@ def guard_step(
     guard: Guard, paused: bool | None, gone: bool, now: float, pause_within: float
 ) -> tuple[Guard, GuardStep]:
     """Fence step by step: pause, and kill what is not seen to be paused in `pause_within`. A resume that may be under
-    way leaves only the kill."""
+    way leaves only the kill. When the process is gone, what was to be done is done: the next one is judged anew."""
+    if gone and guard.deadline is not None and now >= guard.deadline:
+        return Guard(), GuardStep.WAIT
     why = None if gone else why_fence(guard, paused, now)
     if why is None:
         return guard._replace(fencing_since=None), GuardStep.WAIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from keeper.failover.actions import (
@@ -46,6 +47,7 @@ class Executor:
         self.killer = "fine"
         self.hook = "fine"
         self.starved = 0.0
+        self.trap: Callable[[], None] | None = None  # sprung right before a resume
 
     def do(self, actions: tuple[Action, ...]) -> None:
         """One queue, in order. A keeper may freeze or die between any two of what changes the world."""
@@ -65,6 +67,8 @@ class Executor:
             self.queue.popleft()
         if not self.queue:
             return
+        if self.trap and isinstance(self.queue[0][1], Resume):
+            self.trap()
         if self.host.frozen:
             self.host.inbox.append(self._next)
             return
@@ -128,8 +132,9 @@ class Executor:
     def _kill(self, action: Kill) -> None:
         if self.killer != "fine":
             return
-        longest = self.host.terms.kill_within - 2 * self.host.terms.tick
-        self.world.after(0.1 + (longest - 0.1) * self.world.chance.random(), self._killed, self.host.node.process)
+        longest = self.host.terms.kill_within - self.host.terms.tick
+        took = self.world.chance.choice((0.1, longest * self.world.chance.random(), longest))
+        self.world.after(took, self._killed, self.host.node.process)
 
     def _killed(self, process: int) -> None:
         if process == self.host.node.process:

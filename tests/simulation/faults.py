@@ -17,11 +17,15 @@ def plan(world: World, until: float) -> None:
     chance = world.chance
     for _ in range(chance.randint(1, 7)):
         world.after(chance.uniform(2.0, until - 1.0), begin, world, chance.choice(ALL))
-    if chance.random() < 0.6:
+    if chance.random() < 0.5:
         world.after(chance.uniform(5.0, until - 25.0), _storm, world)
+    if world.lease and chance.random() < 0.4:
+        world.after(chance.uniform(4.0, until - 30.0), _siege, world)
 
 
-def begin(world: World, fault: Callable[[World, Host], Undo | None], host: Host | None = None) -> None:
+def begin(
+    world: World, fault: Callable[[World, Host], Undo | None], host: Host | None = None, least: float = 0.0
+) -> None:
     if not world.faulty:
         return
     target = host or _victim(world)
@@ -30,13 +34,30 @@ def begin(world: World, fault: Callable[[World, Host], Undo | None], host: Host 
     world.tell(target.name, f"FAULT {fault.__name__.strip('_').replace('_', ' ')}")
     undo = fault(world, target)
     if undo is not None:
-        world.undo_later(undo, min(45.0, world.chance.expovariate(1 / 12.0)))
+        world.undo_later(undo, min(45.0, least + world.chance.expovariate(1 / 12.0)))
 
 
 def _storm(world: World) -> None:
     target = _victim(world)
     for fault in world.chance.sample(STORM, world.chance.randint(2, 4)):
         world.after(world.chance.uniform(0.0, 3.0), begin, world, fault, target)
+
+
+def _siege(world: World) -> None:
+    """What a promise of a lease is for: the producer cannot renew, and hardly stop; another waits for its lease."""
+    target = _victim(world)
+    others = [host for host in world.hosts.values() if host is not target]
+    chance = world.chance
+    if chance.random() < 0.5:
+        world.network.slow["store", target.name] = 1.1
+    if chance.random() < 0.3:
+        begin(world, keeper_frozen_before_it_resumes, target)
+    world.after(chance.uniform(0.0, 3.0), begin, world, cut_off_from_the_store, target, 25.0)
+    hindrance = chance.choice((node_frozen, api_hangs, keeper_frozen, keeper_starved, keeper_killed))
+    world.after(chance.uniform(0.0, 6.0), begin, world, hindrance, target, 25.0)
+    if chance.random() < 0.5:
+        world.after(chance.uniform(0.0, 6.0), begin, world, kill_command_hangs, target, 25.0)
+    world.after(chance.uniform(3.0, 6.0), begin, world, takeover_ordered, chance.choice(others), 25.0)
 
 
 def _victim(world: World) -> Host:
@@ -175,6 +196,20 @@ def keeper_frozen(world: World, host: Host) -> Undo | None:
             host.frozen -= 1
             host.thawed()
 
+    return undo
+
+
+def keeper_frozen_before_it_resumes(world: World, host: Host) -> Undo:
+    """Between the decision and the deed."""
+
+    def trap() -> None:
+        host.executor.trap = None
+        begin(world, keeper_frozen, host, 5.0)
+
+    def undo() -> None:
+        host.executor.trap = None
+
+    host.executor.trap = trap
     return undo
 
 
@@ -374,6 +409,7 @@ ALL = (
     keeper_killed,
     keeper_frozen,
     keeper_frozen,
+    keeper_frozen_before_it_resumes,
     keeper_starved,
     guard_killed,
     guard_frozen,

@@ -36,6 +36,7 @@ class Host:
         self.executor = Executor(self)
         self.off = False
         self.frozen_whole = 0
+        self.thawed_at = NEVER
         # keeper
         self.keeper = 1
         self.frozen = 0
@@ -190,12 +191,19 @@ class Host:
             self.world.tell(self.name, f"{before.name} -> {state.name}: {state.why}")
             if before.name in ("producing", "taking_over") or state.name == "producing":
                 self.stepped_at = mono
+        if self.node.excused.startswith("restarted") and state.name == "producing" and self._is_guarded(mono):
+            self.node.excused = ""  # it runs by right again
+            self.world.check_one_runs()
         if not self.disk_full:
             self.disk = kept(state)
         if actions:
             if any(isinstance(action, TOWARDS) for action in actions):
                 invariants.may_act(self, before, facts)
             self.executor.do(actions)
+
+    def _is_guarded(self, mono: float) -> bool:
+        deadline = self.guard_state.deadline
+        return self.world.store.holder == self.name and deadline is not None and deadline > mono
 
     # -- what happens to it ----------------------------------------------------------------------------------------
 
@@ -206,6 +214,7 @@ class Host:
             self.frozen = self.frozen_whole
             self.inbox.clear()
             self.answers.clear()
+            self.executor.queue.clear()
             self.world.after(back_in, self.start_keeper)
 
     def start_keeper(self) -> None:
@@ -272,7 +281,9 @@ class Host:
         if step is GuardStep.PAUSE:
             self.world.after(0.02, node.ask, "pause", node.process, lambda: None)
         else:
-            self.world.after(0.1 + 0.9 * self.world.chance.random(), self._guard_kill, node.process)
+            longest = self.terms.timing.act_within - self.terms.pause_within - 2 * GUARD_TICK
+            took = self.world.chance.choice((0.1, longest * self.world.chance.random(), longest))
+            self.world.after(took, self._guard_kill, node.process)
 
     def _guard_kill(self, process: int) -> None:
         if process == self.node.process:
@@ -329,6 +340,7 @@ class Host:
         self.frozen = self.guard_frozen = self.frozen_whole = 0
         self.inbox.clear()
         self.answers.clear()
+        self.executor.queue.clear()
         self.node.die("no power")
         self.world.after(back_in, self.power_on)
 
@@ -361,6 +373,7 @@ class Host:
             return
         self.world.tell(self.name, "host goes on")
         self.frozen_whole -= 1
+        self.thawed_at = self.world.now
         self.frozen -= 1
         self.guard_frozen -= 1
         self.node.frozen -= 1

@@ -59,17 +59,19 @@ class Node:
 
     # -- the API ---------------------------------------------------------------------------------------------------
 
-    def ask(self, what: str, process: int, answered: Callable[[], None]) -> None:
+    def ask(self, what: str, process: int, answered: Callable[[], None], since: float | None = None) -> None:
         """A question arrives. A node that hangs keeps it, and heeds it when it goes on."""
         if not self.alive or process != self.process:
             return
+        arrived = self.world.now if since is None else since
         if self.frozen or self.hung:
-            self.backlog.append(lambda: self.ask(what, process, answered))
+            self.backlog.append(lambda: self.ask(what, process, answered, arrived))
             return
         if what == "pause":
             self.pause()
         else:
-            self.resume()
+            suspended = self.world.hosts[self.name].thawed_at > arrived
+            self.resume("its host was suspended as a whole" if suspended else "")
         answered()
 
     def pause(self) -> None:
@@ -121,8 +123,7 @@ class Node:
         self.paused = True
         self.world.tell(self.name, "node starts")
         if not self.starts_paused:
-            held = host.keeper and host.state.name == "producing" and self.world.store.holder == self.name
-            self.resume("" if held else "restarted without pause-on-startup")
+            self.resume("restarted without pause-on-startup")
         self.look()
 
     def look(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import NamedTuple
 
 from keeper.failover.actions import Action
@@ -52,7 +53,7 @@ class World(Clockwork):
         timing = Timing(margin=kind.margin)
         drift = chance.choice((0.0, 0.001, 0.06))
         self.network = Network(self)
-        self.store = Store(self, timing.ttl, 1.0 + drift * chance.uniform(-1, 1), kind.careless)
+        self.store = Store(self, timing.ttl, 1.0 + drift * _share(chance), kind.careless)
         self.hosts: dict[str, Host] = {}
         self.chain = Chain(self, chance.choice((3, 3, 4)))
         starts_paused = chance.random() < 0.8
@@ -71,7 +72,7 @@ class World(Clockwork):
                 returns=chance.choice(("stay", "return", "ask")),
                 clear=4.0,
             )
-            self.hosts[name] = Host(self, terms, 1.0 + drift * chance.uniform(-1, 1), starts_paused)
+            self.hosts[name] = Host(self, terms, 1.0 + drift * _share(chance), starts_paused)
         self.faulty = True
         self.pending: list[faults.Undo] = []
         self.steady_since: float | None = None
@@ -127,6 +128,11 @@ class World(Clockwork):
             self.steady_since = self.now
         signed = self.chain.signed_by == running[0].name and self.chain.last > self.steady_since
         return signed and self.now - self.steady_since >= STEADY
+
+
+def _share(chance: Random) -> float:
+    """The extremes are worth more than what lies between."""
+    return chance.choice((-1.0, 1.0, chance.uniform(-1, 1)))
 
 
 class Lived(NamedTuple):
