@@ -193,13 +193,15 @@ def why_not(m: Moment) -> str | None:
 
 
 def nothing_speaks_against(m: Moment) -> str | None:
-    """One claim in each `renew`, so that a lease that somebody holds is not asked for all the time."""
-    wanted = m.facts.cluster.wanted == m.terms.host
-    if m.state.grant is not None or (m.now - m.state.tried_at < m.terms.timing.renew and not wanted):
+    """One claim in each `renew`, so that a lease that somebody holds is not asked for all the time; one in each look
+    where a person waits for it."""
+    wanted, ordered = m.facts.cluster.wanted == m.terms.host, m.facts.keeper.order == "takeover"
+    pause = 0.0 if wanted or ordered else m.terms.timing.renew
+    if m.state.grant is not None or m.now - m.state.tried_at < pause:
         return None
     if why_not(m):
         return None
-    if m.facts.keeper.order == "takeover":
+    if ordered:
         return "an operator said so"
     if wanted:
         return "a switch to this host is wanted"

@@ -44,6 +44,7 @@ class Executor:
         self.offered: list[Deed] = []  # to the journal, whether or not it could be written
         self.queue: deque[tuple[int, Action]] = deque()
         self.done: set[tuple[object, ...]] = set()
+        self.doomed = 0  # the process it began to kill
         self.killer = "fine"
         self.hook = "fine"
         self.starved = 0.0
@@ -133,6 +134,9 @@ class Executor:
         if self.killer != "fine":
             return
         longest = self.host.terms.kill_within - self.host.terms.tick
+        if self.doomed == self.host.node.process:
+            return
+        self.doomed = self.host.node.process
         took = self.world.chance.choice((0.1, longest * self.world.chance.random(), longest))
         self.world.after(took, self._killed, self.host.node.process)
 
@@ -159,8 +163,12 @@ class Executor:
         if store.down:
             return
         result: Any = Outcome.DONE
+        if isinstance(action, Acquire) and store.careless and not question.looked and not store.expire():
+            question.looked = True
+            self.world.network.send("store", self.host.name, self._write, action, question, asked)
+            return
         if isinstance(action, Acquire):
-            result = store.acquire(self.host.name)
+            result = store.acquire(self.host.name, question.looked)
         elif isinstance(action, Renew):
             result = store.renew(action.grant.token)
         elif isinstance(action, Release):
@@ -168,6 +176,9 @@ class Executor:
         else:
             store.want(action.host)
         self.world.network.send("store", self.host.name, self._from_store, question, result, asked)
+
+    def _write(self, action: Acquire, question: Question, asked: float) -> None:
+        self.world.network.send(self.host.name, "store", self._at_store, action, question, asked)
 
     def _from_store(self, question: Question, result: Any, asked: float) -> None:
         if isinstance(result, tuple) and not isinstance(result, Denied):
@@ -184,6 +195,7 @@ class Question:
         self.life = life
         self.action = action
         self.open = True
+        self.looked = False
 
     def answered(self, result: Any = Outcome.DONE) -> None:
         if self.open:

@@ -15,12 +15,13 @@ Undo = Callable[[], None]
 def plan(world: World, until: float) -> None:
     """Single faults at any time, and storms: several at once on whoever produces then."""
     chance = world.chance
-    for _ in range(chance.randint(1, 7)):
+    besieged = world.lease and chance.random() < world.besieged
+    for _ in range(chance.randint(0, 2) if besieged else chance.randint(1, 7)):
         world.after(chance.uniform(2.0, until - 1.0), begin, world, chance.choice(ALL))
-    if chance.random() < 0.5:
+    if besieged:
+        world.after(chance.uniform(3.0, until - 40.0), _siege, world)
+    elif chance.random() < 0.6:
         world.after(chance.uniform(5.0, until - 25.0), _storm, world)
-    if world.lease and chance.random() < 0.4:
-        world.after(chance.uniform(4.0, until - 30.0), _siege, world)
 
 
 def begin(
@@ -52,11 +53,11 @@ def _siege(world: World) -> None:
         world.network.slow["store", target.name] = 1.1
     if chance.random() < 0.3:
         begin(world, keeper_frozen_before_it_resumes, target)
+        begin(world, switch_wanted, target)
     world.after(chance.uniform(0.0, 3.0), begin, world, cut_off_from_the_store, target, 25.0)
-    hindrance = chance.choice((node_frozen, api_hangs, keeper_frozen, keeper_starved, keeper_killed))
-    world.after(chance.uniform(0.0, 6.0), begin, world, hindrance, target, 25.0)
-    if chance.random() < 0.5:
-        world.after(chance.uniform(0.0, 6.0), begin, world, kill_command_hangs, target, 25.0)
+    hindrances = (node_frozen, api_hangs, keeper_frozen, keeper_starved, keeper_killed, kill_command_hangs)
+    for hindrance in chance.sample(hindrances, chance.randint(1, 3)):
+        world.after(chance.uniform(0.0, 6.0), begin, world, hindrance, target, 25.0)
     world.after(chance.uniform(3.0, 6.0), begin, world, takeover_ordered, chance.choice(others), 25.0)
 
 

@@ -65,6 +65,7 @@ class Host:
         self.guard_frozen = 0
         self.guard_state = Guard()
         self.guard_sample: bool | None = True
+        self.doomed = 0  # the process it began to kill
         self.guard_inbox: list[tuple[float, bool]] = []
         world.after(world.chance.random() * terms.tick, self._tick, self.keeper)
         if world.lease:
@@ -280,8 +281,9 @@ class Host:
         self.guard_state = guard
         if step is GuardStep.PAUSE:
             self.world.after(0.02, node.ask, "pause", node.process, lambda: None)
-        else:
-            longest = self.terms.timing.act_within - self.terms.pause_within - 2 * GUARD_TICK
+        elif self.doomed != node.process:
+            self.doomed = node.process
+            longest = self.terms.timing.act_within - self.terms.pause_within - GUARD_TICK - 0.05
             took = self.world.chance.choice((0.1, longest * self.world.chance.random(), longest))
             self.world.after(took, self._guard_kill, node.process)
 
@@ -378,7 +380,9 @@ class Host:
         self.guard_frozen -= 1
         self.node.frozen -= 1
         node = self.node
-        if node.excused.startswith("its host") and self.world.store.holder == self.name:
+        store, timing = self.world.store, self.terms.timing
+        left = store.ends - store.clock if store.expire() == self.name else 0.0
+        if node.excused.startswith("its host") and left > timing.act_within + timing.margin:
             node.excused = ""  # nobody else can have begun: it must behave as if nothing had been
             self.world.check_one_runs()
         node.look()

@@ -40,12 +40,14 @@ def takes_unknown_for_good(state: State, facts: Facts, now: float, terms: Terms)
 
 
 MUTANTS: dict[str, Kind] = {
-    "margin removed": Kind(margin=0.0),
+    "margin removed": Kind(margin=0.0, besieged=1.0),
     "guard removed": Kind(unguarded=True),
     "check, then act": Kind(careless=True),
-    "no look at the clock right before": Kind(hasty=True),
-    "counted from the answer": Kind(late_count=True),
+    "no look at the clock right before": Kind(hasty=True, besieged=1.0),
+    "counted from the answer": Kind(late_count=True, margin=0.1, drift=0.001, besieged=1.0),
     "a hook may hold up stepping down": Kind(step=asks_a_hook_first),
     "a pause that is not read back": Kind(step=believes_the_pause),
     "unknown taken for missed": Kind(step=takes_unknown_for_good),
 }
+# What the third last of them has of its own is no mistake.
+CONTROL = Kind(margin=0.1, drift=0.001, besieged=1.0)

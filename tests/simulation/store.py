@@ -7,9 +7,8 @@ from tests.simulation.clockwork import Clockwork
 
 
 class Store:
-    """`rate`: how fast its clock runs. While it is `down` it neither answers nor forgets. `careless`, a
-    mutant: it is as if every host looked first whether the lease is free, and wrote it then, whatever has become of
-    it."""
+    """`rate`: how fast its clock runs. While it is `down` it neither answers nor forgets. `careless`, a mutant: every
+    host looks first whether the lease is free, and writes it then, whatever has become of it."""
 
     def __init__(self, world: Clockwork, ttl: float, rate: float, careless: bool) -> None:
         self.world = world
@@ -30,14 +29,15 @@ class Store:
     def clock(self) -> float:
         return self.world.now * self.rate
 
-    def expire(self) -> None:
+    def expire(self) -> str:
+        """Who holds the lease now."""
         if self.holder and self.clock >= self.ends:
             self.world.tell("store", f"the lease of {self.holder} has ended")
             self.holder = self.token = ""
+        return self.holder
 
-    def acquire(self, host: str) -> tuple[int, str] | Denied:
-        self.expire()
-        if self.holder and not self.careless:
+    def acquire(self, host: str, looked: bool) -> tuple[int, str] | Denied:
+        if self.expire() and not looked:
             return Denied(self.holder, "it is taken")
         self.epoch += 1
         self.holder, self.token, self.ends = host, f"{host}{self.epoch}", self.clock + self.ttl

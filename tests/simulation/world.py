@@ -31,13 +31,17 @@ SETTLES_WITHOUT = 260.0
 
 
 class Kind(NamedTuple):
-    """A world to be built. The last ones are mutants: `unguarded`: the guard nods and does nothing; `careless`: look at
-    the lease, then write it; `late_count`: a lease counts from the answer; `hasty`: nobody looks at the clock right
-    before a resume."""
+    """A world to be built. `drift`: how much faster or slower than time a clock may run; `margin` must be good for two
+    clocks that differ by twice that, over a ttl. `besieged`: the share of schedules with a siege in them.
+
+    The others are mutants: `unguarded`: the guard nods and does nothing; `careless`: look at the lease, then write it;
+    `late_count`: a lease counts from the answer; `hasty`: nobody looks at the clock right before a resume."""
 
     lease: bool = True
     step: Step = real_step
     margin: float = 2.0
+    drift: float = 0.06
+    besieged: float = 0.4
     unguarded: bool = False
     careless: bool = False
     late_count: bool = False
@@ -48,10 +52,10 @@ class World(Clockwork):
     def __init__(self, seed: int, kind: Kind, telling: bool = False) -> None:
         super().__init__(seed, telling)
         chance = self.chance
-        self.lease, self.step = kind.lease, kind.step
+        self.lease, self.step, self.besieged = kind.lease, kind.step, kind.besieged
         self.unguarded, self.late_count, self.hasty = kind.unguarded, kind.late_count, kind.hasty
         timing = Timing(margin=kind.margin)
-        drift = chance.choice((0.0, 0.001, 0.06))
+        drift = chance.choice((0.0, 0.001, kind.drift, kind.drift))
         self.network = Network(self)
         self.store = Store(self, timing.ttl, 1.0 + drift * _share(chance), kind.careless)
         self.hosts: dict[str, Host] = {}
