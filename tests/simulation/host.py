@@ -192,7 +192,7 @@ class Host:
             self.world.tell(self.name, f"{before.name} -> {state.name}: {state.why}")
             if before.name in ("producing", "taking_over") or state.name == "producing":
                 self.stepped_at = mono
-        if self.node.excused.startswith("restarted") and state.name == "producing" and self._is_guarded(mono):
+        if self.node.excused and state.name == "producing" and self._is_guarded(mono):
             self.node.excused = ""  # it runs by right again
             self.world.check_one_runs()
         if not self.disk_full:
@@ -203,8 +203,11 @@ class Host:
             self.executor.do(actions)
 
     def _is_guarded(self, mono: float) -> bool:
-        deadline = self.guard_state.deadline
-        return self.world.store.holder == self.name and deadline is not None and deadline > mono
+        """The lease is truly its own, and there is time to stop."""
+        store, deadline = self.world.store, self.guard_state.deadline
+        left = store.ends - store.clock if store.expire() == self.name else 0.0
+        enough = left > self.terms.timing.act_within + self.terms.timing.margin
+        return enough and deadline is not None and deadline > mono
 
     # -- what happens to it ----------------------------------------------------------------------------------------
 
@@ -380,9 +383,7 @@ class Host:
         self.guard_frozen -= 1
         self.node.frozen -= 1
         node = self.node
-        store, timing = self.world.store, self.terms.timing
-        left = store.ends - store.clock if store.expire() == self.name else 0.0
-        if node.excused.startswith("its host") and left > timing.act_within + timing.margin:
+        if node.excused.startswith("its host") and self._is_guarded(self.mono):
             node.excused = ""  # nobody else can have begun: it must behave as if nothing had been
             self.world.check_one_runs()
         node.look()
