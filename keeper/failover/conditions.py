@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from keeper.failover.actions import Outcome
-from keeper.failover.evidence import why_not_go_on, why_not_take_over, why_step_down
+from keeper.failover.evidence import vacant, why_not_go_on, why_not_take_over, why_step_down
 from keeper.failover.facts import Facts
 from keeper.failover.state import NEVER, Resumed, State, fence_at
 from keeper.failover.terms import Terms
@@ -205,6 +205,8 @@ def nothing_speaks_against(m: Moment) -> str | None:
         return "an operator said so"
     if wanted:
         return "a switch to this host is wanted"
+    if vacant(m.facts, m.terms):
+        return f"nobody has held the lease for {m.facts.cluster.vacant:.0f} s and nothing speaks against this host"
     return f"our producer missed {m.facts.chain.missed} of its windows and nothing speaks against this host"
 
 

@@ -179,7 +179,19 @@ _ALWAYS: tuple[Condition, ...] = (
 # -- what must hold, too, when keeper acts by itself ---------------------------------------------------------------
 
 
+def vacant(facts: Facts, terms: Terms) -> bool:
+    """Whoever held the lease has stopped, or it would hold it still; and nobody who never asks for it signs as us."""
+    free, chain = facts.cluster.vacant, facts.chain
+    if not terms.lease or free is None or free < terms.vacant or chain.elsewhere is None:
+        return False
+    signed_since = chain.missed == 0 and chain.judged is not None and chain.judged < free
+    return chain.elsewhere > free and not signed_since
+
+
 def _missed(facts: Facts, terms: Terms) -> str | None:
+    """Our windows stay empty; or, with a lease, whoever filled them is known to have stopped."""
+    if vacant(facts, terms):
+        return None
     missed = facts.chain.missed
     if missed is None:
         return "whether our producer signs is not known: its last window was not seen without a break"

@@ -9,17 +9,18 @@ from keeper.failover.lease import Timing
 
 class Terms(NamedTuple):
     """`host` and `role` (A, B, C, F) of this keeper; `lease`: there is a store of leases. `windows` of ours that must
-    be missed in a row. `behind`, `flat`: what the age of the head and a standing LIB may be. `ill`: how long a node
-    that produces may not answer or be behind. `cool_down` after a step, `fuse`: so many takeovers and no more. `hook`:
-    there is a pre_takeover script, which has `hook_within` to answer. `pause_within`: for the pause API and reading
-    back; `kill_within`: for the kill command and verifying; `killer`: there is one. `settle`: what a resume may take
-    until it is seen. `tick`: seconds between two looks. `returns`: stay, return or ask, after `healthy` rounds.
-    `clear`: seconds before our next window in which a planned switch no longer begins."""
+    be missed in a row, or the lease `vacant` for so long. `behind`, `flat`: what the age of the head and a standing LIB
+    may be. `ill`: how long a node that produces may not answer or be behind. `cool_down` after a step, `fuse`: so many
+    takeovers and no more. `hook`: there is a pre_takeover script, which has `hook_within` to answer. `pause_within`:
+    for the pause API and reading back; `kill_within`: for the kill command and verifying; `killer`: there is one.
+    `settle`: what a resume may take until it is seen. `tick`: seconds between two looks. `returns`: stay, return or
+    ask, after `healthy` rounds. `clear`: seconds before our next window in which a planned switch no longer begins."""
 
     host: str
     role: str
     lease: bool
     windows: int = 1
+    vacant: float = 2.0
     timing: Timing = Timing()
     behind: float = 3.0
     flat: float = 20.0
@@ -55,4 +56,5 @@ class Terms(NamedTuple):
 # Windows to be missed, by role: our producer has one window a round. A without a lease waits one round, as it may be
 # back before B has gone.
 WINDOWS_WITH_LEASE = {"A": 1, "B": 1, "C": 2}
+VACANT_WITH_LEASE = {"A": 2.0, "B": 2.0, "C": 10.0}
 WINDOWS_WITHOUT = {"A": 1, "B": 2, "C": 6}

@@ -81,6 +81,19 @@ def test_how_many_windows_must_be_missed_depends_on_the_lease_and_the_role() -> 
     assert why_not_take_over(chain(missed=0, broken_off=True), NO_LEASE._replace(windows=1)) is not None
 
 
+def test_a_lease_that_nobody_holds_any_more_is_proof() -> None:
+    """Whoever held it has stopped. Not while it is held or was never, nor for somebody who signs and never asks."""
+    idle = chain(missed=0, judged=90.0)
+    free = idle._replace(cluster=GOOD.cluster._replace(vacant=2.0))
+    assert why_not_take_over(free, LEASE) is None
+    assert why_not_take_over(idle, LEASE) == "our producer missed 0 of 1 window"
+    assert why_not_take_over(free._replace(cluster=GOOD.cluster._replace(vacant=1.9)), LEASE)
+    assert why_not_take_over(free, NO_LEASE) == "our producer missed 0 of 2 windows"
+    assert why_not_take_over(free._replace(chain=idle.chain._replace(elsewhere=1.5)), LEASE)
+    assert why_not_take_over(free._replace(chain=idle.chain._replace(elsewhere=None)), LEASE)
+    assert why_not_take_over(free._replace(chain=idle.chain._replace(judged=1.0)), LEASE)
+
+
 def test_role_f_only_watches() -> None:
     """Whatever else is true."""
     assert why_not_take_over(GOOD, LEASE._replace(role="F")) == "role F only watches"

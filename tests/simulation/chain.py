@@ -23,6 +23,7 @@ class Chain:
         self.dead = False
         self.last = float("-inf")
         self.judged = float("-inf")
+        self.lost = 0  # slots of ours that hold no block
         self.signed_by = ""
         self.window_of: dict[str, int] = {}
         world.after(self.first, self._window, self.first)
@@ -42,6 +43,7 @@ class Chain:
         signers = [host.node for host in self.world.hosts.values() if host.node.signs()]
         for node in signers:
             self._sign(node, slot)
+        self.lost += self.last < slot
         counted = [node.name for node in signers if not node.has_excuse]
         if len(counted) > 1 and self.world.lease:
             self.world.violated(f"two nodes sign in one slot: {' and '.join(counted)}")

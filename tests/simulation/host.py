@@ -121,7 +121,7 @@ class Host:
             store.heard[self.name] = self.world.now
             if network.reaches("store", self.name):
                 self.seen_at = mono
-                self.seen = OfCluster(store.paused, store.wanted, True, store.there())
+                self.seen = OfCluster(store.paused, store.wanted, True, store.there(), store.vacant())
 
     def read_back(self) -> None:
         if self.node.answers:

@@ -41,7 +41,8 @@ def may_act(host: Host, before: State, facts: Facts) -> None:
         "clock": keeper.distrust,
         "journal": keeper.journal,
     }
-    if not keeper.order and cluster.wanted != host.name and before.name == "standby":
+    called = keeper.order or cluster.wanted == host.name or cluster.vacant
+    if not called and before.name == "standby":
         needed["missed"] = chain.missed
     unknown = [name for name, value in needed.items() if value is None]
     if unknown:

@@ -20,6 +20,7 @@ class Store:
         self.token = ""
         self.epoch = 0
         self.ends = 0.0
+        self.vacant_since: float | None = None
         self.wanted = ""
         self.paused = ""
         self.paused_since = 0.0
@@ -33,8 +34,12 @@ class Store:
         """Who holds the lease now."""
         if self.holder and self.clock >= self.ends:
             self.world.tell("store", f"the lease of {self.holder} has ended")
-            self.holder = self.token = ""
+            self._vacate()
         return self.holder
+
+    def _vacate(self) -> None:
+        self.holder = self.token = ""
+        self.vacant_since = self.world.now
 
     def acquire(self, host: str, looked: bool) -> tuple[int, str] | Denied:
         if self.expire() and not looked:
@@ -55,7 +60,7 @@ class Store:
         self.expire()
         if token == self.token:
             self.world.tell("store", f"{self.holder} gave the lease back")
-            self.holder = self.token = ""
+            self._vacate()
 
     def want(self, host: str) -> None:
         self.wanted = host
@@ -64,6 +69,12 @@ class Store:
     def pause(self, why: str) -> None:
         self.paused, self.paused_since = why, self.world.now
         self.world.tell("store", f"automation: {why or 'goes on'}")
+
+    def vacant(self) -> float:
+        """For how long nobody has held what was held before."""
+        if self.expire() or self.vacant_since is None:
+            return 0.0
+        return self.world.now - self.vacant_since
 
     def there(self) -> frozenset[str]:
         return frozenset(host for host, at in self.heard.items() if self.world.now - at < 10.0)

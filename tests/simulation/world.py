@@ -11,7 +11,7 @@ from keeper.failover.facts import Facts
 from keeper.failover.lease import Timing
 from keeper.failover.roles import step as real_step
 from keeper.failover.state import State
-from keeper.failover.terms import WINDOWS_WITH_LEASE, WINDOWS_WITHOUT, Terms
+from keeper.failover.terms import VACANT_WITH_LEASE, WINDOWS_WITH_LEASE, WINDOWS_WITHOUT, Terms
 from tests.simulation import faults, invariants
 from tests.simulation.chain import Chain
 from tests.simulation.clockwork import Clockwork
@@ -33,6 +33,7 @@ SETTLES_WITHOUT = 260.0
 class Kind(NamedTuple):
     """A world to be built. `drift`: how much faster or slower than time a clock may run; `margin` must be good for two
     clocks that differ by twice that, over a ttl. `besieged`: the share of schedules with a siege in them.
+    `producers`: the size of the schedule, 0 for a small one.
 
     The others are mutants: `unguarded`: the guard nods and does nothing; `careless`: look at the lease, then write it;
     `late_count`: a lease counts from the answer; `hasty`: nobody looks at the clock right before a resume."""
@@ -42,6 +43,7 @@ class Kind(NamedTuple):
     margin: float = 2.0
     drift: float = 0.06
     besieged: float = 0.4
+    producers: int = 0
     unguarded: bool = False
     careless: bool = False
     late_count: bool = False
@@ -59,7 +61,7 @@ class World(Clockwork):
         self.network = Network(self)
         self.store = Store(self, timing.ttl, 1.0 + drift * _share(chance), kind.careless)
         self.hosts: dict[str, Host] = {}
-        self.chain = Chain(self, chance.choice((3, 3, 4)))
+        self.chain = Chain(self, kind.producers or chance.choice((3, 3, 4)))
         starts_paused = chance.random() < 0.8
         names = "AB" if chance.random() < 0.6 else "ABC"
         for name in names:
@@ -69,7 +71,8 @@ class World(Clockwork):
                 name,
                 kind.lease,
                 windows,
-                timing,
+                vacant=VACANT_WITH_LEASE[name],
+                timing=timing,
                 cool_down=10.0,
                 fuse=1000,
                 hook=chance.random() < 0.5,
