@@ -59,6 +59,7 @@ class Host:
         self.paused_here = ""
         self.well_since = 0.0  # since when nothing excuses this host's keeper
         self.excuses = 0
+        self.awake_since = 0.0  # since when keeper runs without a break
         # the guard
         self.guard = 1 if world.lease else 0
         self.guard_lives = 1
@@ -232,10 +233,12 @@ class Host:
         self.answered_at = self.mono
         self.seen_at = NEVER
         self.node.heard_other_since = None
+        self.awake_since = self.world.now
         self.when_awake(self._tick, self.keeper)
 
     def thawed(self) -> None:
         if not self.frozen:
+            self.awake_since = self.world.now
             waiting, self.inbox = self.inbox, []
             for call in waiting:
                 call()

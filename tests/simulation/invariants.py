@@ -86,3 +86,12 @@ def no_two_for_long(world: World) -> None:
         since = host.node.heard_other_since
         if host.node.runs and since is not None and world.now - since > STOPPED and host.is_well():
             world.violated(f"{host.name} goes on although it hears another sign as us for {world.now - since:.1f} s")
+
+
+def no_excuse_for_long(world: World) -> None:
+    """With a lease: a node that runs without the right, for a reason nobody can help, is paused soon."""
+    for host in world.hosts.values():
+        node = host.node
+        begun = max(node.resumed_at, host.well_since, host.awake_since)
+        if node.runs and node.excused and host.is_well() and world.now - begun > STOPPED:
+            world.violated(f"{host.name} lets its node run without the right for {world.now - begun:.1f} s")

@@ -106,8 +106,7 @@ class World(Clockwork):
         self.hosts["A"].order = "takeover"
         self.after(15.0, faults.forget_orders, self)
         faults.plan(self, FAULTS_FOR)
-        if not self.lease:
-            self.after(1.0, self._check_two)
+        self.after(1.0, self._check_for_long)
         self.run(FAULTS_FOR)
         faults.stop(self)
         self.tell("", "-- nothing is faulty any more --")
@@ -121,9 +120,12 @@ class World(Clockwork):
         self.violated(f"{bound:g} s after the last fault it is not so that exactly one produces: {states}")
         return bound
 
-    def _check_two(self) -> None:
-        invariants.no_two_for_long(self)
-        self.after(1.0, self._check_two)
+    def _check_for_long(self) -> None:
+        if self.lease:
+            invariants.no_excuse_for_long(self)
+        else:
+            invariants.no_two_for_long(self)
+        self.after(1.0, self._check_for_long)
 
     def _one_produces(self) -> bool:
         """Exactly one node runs, its keeper knows it, and the newest window of ours has its blocks."""
