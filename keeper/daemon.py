@@ -181,6 +181,7 @@ class Daemon:
             self.metrics.reload_at.set(self.clock.now())
             log.info("config=taken")
             self.loop.journal("reload", "keeper", "configuration taken")
+            self._levels_at = -HEARTBEAT  # the page shows it at the end of this turn
         self.service.say("READY=1")
 
     def adopt(self, settings: Settings) -> None:

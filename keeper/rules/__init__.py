@@ -30,6 +30,7 @@ from keeper.rules.rule import Rule
 from keeper.rules.self_late import SelfLate
 from keeper.rules.source_down import SourceDown
 from keeper.rules.state_unwritable import StateUnwritable
+from keeper.rules.takeover_due import TakeoverDue
 from keeper.rules.wrong_producer import WrongProducer
 
 RULES: dict[str, type[Rule]] = {
@@ -45,6 +46,7 @@ RULES: dict[str, type[Rule]] = {
     "missed_blocks": MissedBlocks,
     "own_missed": OwnMissed,
     "own_silent": OwnSilent,
+    "takeover_due": TakeoverDue,
     "not_producing": NotProducing,
     "wrong_producer": WrongProducer,
     "double_production": DoubleProduction,

@@ -85,6 +85,12 @@ GOLDEN = {
         FEW_PEERS,
         FIRST,
         SECOND,
+        Told(
+            "20:38:25",
+            "failing",
+            "takeover_due",
+            "eosstore missed 2 windows in a row, and this node is fit to produce",
+        ),
         Told("20:38:31", "failing", "own_silent", "eosstore has signed no block since 20:34:11, for 4 min 20 s"),
     ],
     ("C", "C"): [STARTED, FEW_PEERS._replace(reason="connected to 2 peers; 5 are expected"), FIRST, SECOND],
