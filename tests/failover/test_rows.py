@@ -48,6 +48,7 @@ SITUATIONS: tuple[tuple[str, str, State, Facts, float, Terms], ...] = (
     ("taking_over", "resumed", HELD, SEEN, NOW, LEASE),
     ("taking_over", "not_resumed", HELD._replace(resume=Resumed.UNSURE), GOOD, NOW, LEASE),
     ("producing", "lease_ends", HELD._replace(grant=None, refused="the lease is lost: it ended"), SEEN, NOW, LEASE),
+    ("producing", "unguarded", HELD._replace(guard=NOW), SEEN, NOW, LEASE),
     ("producing", "must_stop", HELD, chain(missed=0, elsewhere=0.3), NOW, LEASE),
     ("producing", "paused_by_somebody", HELD, chain(missed=0), NOW, LEASE),
     ("stepping_down", "calm", HELD, GOOD, NOW, LEASE),
