@@ -165,10 +165,13 @@ class Host:
         node = self.node
         if self.log_blind:
             return OfChain()
-        behind = 0.4 if node.stale_since is None else 0.4 + now - node.stale_since
+        gap, behind = self.world.chain.gap(now), 0.4
+        if node.stale_since is not None:
+            behind += now - node.stale_since
+        elif not gap:  # while our window stays empty the head grows old for everybody
+            behind = max(behind, now - max(self.world.chain.started, node.elsewhere, node.own_block))
         missed = node.missed if node.stale_since is None else None
         others = 2 if behind < 30.0 else 0
-        gap = self.world.chain.gap(now)
         judged = now - self.world.chain.judged
         return OfChain(True, missed, False, judged, behind, behind, others, 2, None, 0, now - node.elsewhere, gap)
 
