@@ -253,6 +253,14 @@ def not_guarded(m: Moment) -> str | None:
     return "the guard does not answer" if m.spent > m.terms.settle else None
 
 
+def unguarded(m: Moment) -> str | None:
+    """The deadline the guard last confirmed is over although the lease was renewed: there is no guard, or it fences."""
+    guard = m.state.guard
+    if not m.terms.lease or (m.now < guard if guard is not None else m.spent <= m.terms.settle):
+        return None
+    return "the guard does not confirm its deadline: nobody would stop the node if keeper could not"
+
+
 def must_stop(m: Moment) -> str | None:
     """What is older than the resume is the other host's last, not a second signer's first."""
     return why_step_down(m.facts, m.terms, m.now - m.state.resumed_at)

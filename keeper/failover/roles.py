@@ -67,6 +67,7 @@ ROWS: tuple[Row, ...] = (
     Row("taking_over", when.not_resumed, "stepping_down", STOP, "Failed, or not known: never tried again blindly."),
     # A producer, and the way back.
     Row("producing", when.lease_ends, "stepping_down", STOP, "Stop before another can begin."),
+    Row("producing", when.unguarded, "stepping_down", STOP, "The promise needs the guard as much as the lease."),
     Row("producing", when.must_stop, "stepping_down", STOP, "Two signers, an ill node, an order or a switch."),
     Row("producing", when.paused_by_somebody, "stepping_down", STOP, "What a person paused stays paused."),
     Row("stepping_down", when.calm, "standby", REST, "Paused, read back, quiet: another may begin."),

@@ -22,7 +22,7 @@ class Terms(NamedTuple):
     windows: int = 1
     vacant: float = 2.0
     timing: Timing = Timing()
-    behind: float = 3.0
+    behind: float = 8.0  # while our own window stays empty the head grows six seconds old
     flat: float = 20.0
     ill: float = 10.0
     cool_down: float = 60.0

@@ -46,7 +46,15 @@ from tests.failover.build import (
 from tests.failover.test_evidence import UNKNOWN
 
 PRODUCING = State(
-    "producing", NOW - 60.0, epoch=7, grant=GRANT, renewed=True, resume=Resumed.DONE, resumed_at=NOW - 61.0
+    "producing",
+    NOW - 60.0,
+    epoch=7,
+    grant=GRANT,
+    renewed=True,
+    guard=fence_at(GRANT, LEASE),
+    guard_asked=fence_at(GRANT, LEASE),
+    resume=Resumed.DONE,
+    resumed_at=NOW - 61.0,
 )
 HELD = Denied("bp1", "it is taken")
 RUNS = GOOD._replace(node=RUNNING, chain=GOOD.chain._replace(missed=0))

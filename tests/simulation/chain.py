@@ -22,10 +22,9 @@ class Chain:
         self.first = SLOT * SLOTS * world.chance.randrange(size)
         self.dead = False
         self.last = float("-inf")
-        self.judged = float("-inf")
+        self.judged = self.started = float("-inf")
         self.lost = 0  # slots of ours that hold no block
         self.signed_by = ""
-        self.window_of: dict[str, int] = {}
         world.after(self.first, self._window, self.first)
 
     def gap(self, now: float) -> float:
@@ -33,7 +32,7 @@ class Chain:
         return 0.0 if place < SLOT * SLOTS else self.round - place
 
     def _window(self, start: float) -> None:
-        self.window_of = {}
+        self.started = start
         for slot in range(SLOTS):
             self.world.after(slot * SLOT, self._slot, start + slot * SLOT)
         self.world.after(SLOT * SLOTS + GRACE, self._close, start)
@@ -50,7 +49,6 @@ class Chain:
 
     def _sign(self, node: Node, slot: float) -> None:
         node.own_block = slot
-        self.window_of[node.name] = self.window_of.get(node.name, 0) + 1
         if node.stale_since is None:
             node.missed = 0
         network = self.world.network

@@ -107,11 +107,10 @@ class Executor:
         elif isinstance(action, ReadBack):
             host.read_back()
         elif isinstance(action, ArmGuard):
-            if host.arm_guard(action.deadline, action.settled):
+            if host.guard.arm(action.deadline, action.settled):
                 self.world.after(0.001, host.answer, life, action, Outcome.DONE)
         elif isinstance(action, DisarmGuard):
-            if host.guard and not host.guard_frozen:
-                host.guard_state = host.guard_state._replace(deadline=None)
+            if host.guard.disarm():
                 self.world.after(0.001, host.answer, life, action, Outcome.DONE)
         elif isinstance(action, Kill):
             self._kill(action)

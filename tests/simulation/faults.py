@@ -226,19 +226,19 @@ def keeper_starved(world: World, host: Host) -> Undo:
 
 
 def guard_killed(_: World, host: Host) -> None:
-    host.kill_guard("killed")
+    host.guard.die("killed")
 
 
 def guard_frozen(_: World, host: Host) -> Undo | None:
-    life = host.guard
+    guard, life = host.guard, host.guard.life
     if not life:
         return None
-    host.freeze_guard()
+    guard.freeze()
 
     def undo() -> None:
-        if host.guard == life:
-            host.guard_frozen -= 1
-            host.guard_thawed()
+        if guard.life == life:
+            guard.frozen -= 1
+            guard.thawed()
 
     return undo
 

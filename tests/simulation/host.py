@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from keeper.failover.actions import TOWARDS, Action, Answer
 from keeper.failover.facts import Facts, OfChain, OfCluster, OfKeeper, OfNode
-from keeper.failover.guard_rule import Guard, GuardStep, arm, guard_step
 from keeper.failover.state import Kept, State, kept, restored
 from keeper.failover.terms import Terms
 from tests.simulation import invariants
 from tests.simulation.executor import Executor
+from tests.simulation.guard import GuardProcess
 from tests.simulation.node import Node
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-GUARD_TICK = 0.5
-GUARD_WATCHDOG = 3.0  # WatchdogSec of the guard's unit
 NEVER = float("-inf")
 
 
 class Host:
-    """`rate`: how fast its monotonic clock runs. `keeper` and `guard` count the lives of the two processes; 0: dead.
-    `frozen` and `guard_frozen` count what holds them. What arrives while a process is frozen waits in `inbox`."""
+    """`rate`: how fast its monotonic clock runs. `keeper` counts the lives of that process; 0: dead. `frozen`
+    counts what holds it. What arrives while it is frozen waits in `inbox`."""
 
     def __init__(self, world: World, terms: Terms, rate: float, starts_paused: bool) -> None:
         self.world = world
@@ -60,17 +58,8 @@ class Host:
         self.well_since = 0.0  # since when nothing excuses this host's keeper
         self.excuses = 0
         self.awake_since = 0.0  # since when keeper runs without a break
-        # the guard
-        self.guard = 1 if world.lease else 0
-        self.guard_lives = 1
-        self.guard_frozen = 0
-        self.guard_state = Guard()
-        self.guard_sample: bool | None = True
-        self.doomed = 0  # the process it began to kill
-        self.guard_inbox: list[tuple[float, bool]] = []
         world.after(world.chance.random() * terms.tick, self._tick, self.keeper)
-        if world.lease:
-            world.after(world.chance.random() * GUARD_TICK, self._guard_tick, self.guard)
+        self.guard = GuardProcess(self)
 
     @property
     def mono(self) -> float:
@@ -176,10 +165,13 @@ class Host:
         node = self.node
         if self.log_blind:
             return OfChain()
-        behind = 0.4 if node.stale_since is None else 0.4 + now - node.stale_since
+        gap, behind = self.world.chain.gap(now), 0.4
+        if node.stale_since is not None:
+            behind += now - node.stale_since
+        elif not gap:  # while our window stays empty the head grows old for everybody
+            behind = max(behind, now - max(self.world.chain.started, node.elsewhere, node.own_block))
         missed = node.missed if node.stale_since is None else None
         others = 2 if behind < 30.0 else 0
-        gap = self.world.chain.gap(now)
         judged = now - self.world.chain.judged
         return OfChain(True, missed, False, judged, behind, behind, others, 2, None, 0, now - node.elsewhere, gap)
 
@@ -205,7 +197,7 @@ class Host:
 
     def _is_guarded(self, mono: float) -> bool:
         """The lease is truly its own, and there is time to stop."""
-        store, deadline = self.world.store, self.guard_state.deadline
+        store, deadline = self.world.store, self.guard.state.deadline
         left = store.ends - store.clock if store.expire() == self.name else 0.0
         enough = left > self.terms.timing.act_within + self.terms.timing.margin
         return enough and deadline is not None and deadline > mono
@@ -257,86 +249,6 @@ class Host:
         if not self.excuses:
             self.well_since = self.world.now
 
-    # -- the guard -------------------------------------------------------------------------------------------------
-
-    def arm_guard(self, deadline: float, settled: bool) -> bool:
-        """False when it gives no answer. What comes while it is frozen it reads before it judges again."""
-        if not self.guard:
-            return self.world.unguarded
-        if self.guard_frozen:
-            self.guard_inbox.append((deadline, settled))
-            return False
-        self.guard_state = arm(self.guard_state, deadline, settled)
-        return True
-
-    def _guard_tick(self, life: int) -> None:
-        if life != self.guard or self.world.unguarded:
-            return
-        if self.guard_frozen:
-            return  # begins again when it is thawed
-        self.world.after(GUARD_TICK / self.rate, self._guard_tick, life)
-        node = self.node
-        paused, self.guard_sample = self.guard_sample, node.paused if node.answers else None
-        guard, step = guard_step(self.guard_state, paused, not node.alive, self.mono, self.terms.pause_within)
-        if step is GuardStep.WAIT:
-            self.guard_state = guard
-            return
-        if self.guard_state.fencing_since is None:
-            self.world.tell(self.name, f"guard fences: {step.value}")
-            invariants.keeper_did_its_duty(self)
-        self.guard_state = guard
-        if step is GuardStep.PAUSE:
-            self.world.after(0.02, node.ask, "pause", node.process, lambda: None)
-        elif self.doomed != node.process:
-            self.doomed = node.process
-            longest = self.terms.timing.act_within - self.terms.pause_within - GUARD_TICK - 0.05
-            took = self.world.chance.choice((0.1, longest * self.world.chance.random(), longest))
-            self.world.after(took, self._guard_kill, node.process)
-
-    def _guard_kill(self, process: int) -> None:
-        if process == self.node.process:
-            self.node.die("the guard killed it")
-
-    def kill_guard(self, why: str) -> None:
-        """The node's unit is bound to the guard's: the service manager ends it, too."""
-        if not self.guard or self.world.unguarded or not self.world.lease:
-            return
-        self.world.tell(self.name, f"guard ends: {why}")
-        self.guard = 0
-        self.guard_frozen = self.frozen_whole
-        self.world.after(0.2 + 0.8 * self.world.chance.random(), self._unbound, self.node.process)
-        self.world.after(1.5, self._start_guard)
-
-    def _unbound(self, process: int) -> None:
-        if process == self.node.process and not self.off:
-            self.node.die("its unit is bound to the guard's")
-
-    def _start_guard(self) -> None:
-        if self.guard or self.off or not self.world.lease:
-            return
-        self.guard_lives += 1
-        self.guard = self.guard_lives
-        self.guard_state, self.guard_sample = Guard(), None
-        self.guard_inbox.clear()
-        self._guard_tick(self.guard)
-
-    def freeze_guard(self) -> None:
-        if self.guard:
-            self.guard_frozen += 1
-            self.world.after(GUARD_WATCHDOG, self._guard_watchdog, self.guard)
-
-    def _guard_watchdog(self, life: int) -> None:
-        """The service manager of a host that is frozen as a whole is frozen, too."""
-        if life == self.guard and self.guard_frozen > self.frozen_whole:
-            self.kill_guard("it was frozen")
-
-    def guard_thawed(self) -> None:
-        if self.guard and not self.guard_frozen:
-            for deadline, settled in self.guard_inbox:
-                self.guard_state = arm(self.guard_state, deadline, settled)
-            self.guard_inbox.clear()
-            self._guard_tick(self.guard)
-
     # -- the host as a whole ---------------------------------------------------------------------------------------
 
     def power_off(self, back_in: float) -> None:
@@ -344,8 +256,8 @@ class Host:
             return
         self.world.tell(self.name, "host loses power")
         self.off = True
-        self.keeper = self.guard = 0
-        self.frozen = self.guard_frozen = self.frozen_whole = 0
+        self.keeper = self.frozen = self.frozen_whole = 0
+        self.guard.power_off()
         self.inbox.clear()
         self.answers.clear()
         self.executor.queue.clear()
@@ -361,7 +273,7 @@ class Host:
         self.distrust_until = self.stepped_at = NEVER
         self.disk = self.disk._replace(grant=None)
         self.node.start(self.node.process)
-        self._start_guard()
+        self.guard.start()
         self.start_keeper()
 
     def freeze_whole(self) -> None:
@@ -370,7 +282,7 @@ class Host:
         self.world.tell(self.name, "host is suspended")
         self.frozen_whole += 1
         self.frozen += 1
-        self.guard_frozen += 1
+        self.guard.frozen += 1
         self.node.frozen += 1
         self.node.look()
         if self.node.runs:
@@ -383,13 +295,13 @@ class Host:
         self.frozen_whole -= 1
         self.thawed_at = self.world.now
         self.frozen -= 1
-        self.guard_frozen -= 1
+        self.guard.frozen -= 1
         self.node.frozen -= 1
         node = self.node
         if node.excused.startswith("its host") and self._is_guarded(self.mono):
             node.excused = ""  # nobody else can have begun: it must behave as if nothing had been
             self.world.check_one_runs()
         node.look()
-        self.guard_thawed()
+        self.guard.thawed()
         self.thawed()
         node.caught_up()
