@@ -22,6 +22,7 @@ from keeper.core.slots import (
     window_start,
 )
 from keeper.failover.actions import Answer
+from keeper.failover.terms import Terms
 from keeper.rules.looks import Look, head_looks, log_look
 from keeper.rules.references import ahead_of, heads
 
@@ -135,6 +136,19 @@ def of_chain(view: View) -> OfChain:
         elsewhere=_elsewhere(view),
         gap=_gap(view, ours),
     )
+
+
+def fit_until(view: View, terms: Terms) -> float:
+    """Until when a node that is fit stays so if nothing is heard: its head grows old, its LIB stands, the others fall
+    silent. References that go ahead are an answer, and looked at within a second."""
+    chain = view.chain
+    if view.subject.references or chain.lib_rose_at is None:
+        return view.now + 1.0
+    ours = view.subject.producers
+    heard = sorted((signed.at for name, signed in chain.signed.items() if name not in ours), reverse=True)
+    due = _others(view, ours.intersection(chain.schedule.producers))[1]
+    silent = heard[due - 1] + ALIVE_SECONDS if due and due <= len(heard) else view.now
+    return min(chain.head_time + terms.behind, chain.lib_rose_at + terms.flat, silent)
 
 
 def distrust(view: View) -> str:

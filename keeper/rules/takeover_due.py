@@ -9,7 +9,7 @@ from keeper.core.memory import Subject, View
 from keeper.core.options import count
 from keeper.core.verdict import Verdict, failing, ok
 from keeper.failover.evidence import why_not_take_over
-from keeper.failover.facts import Facts, OfCluster, OfKeeper, OfNode, of_chain
+from keeper.failover.facts import Facts, OfCluster, OfKeeper, OfNode, fit_until, of_chain
 from keeper.failover.terms import Terms
 from keeper.rules.looks import FRESH, Look, log_look
 from keeper.rules.phrases import counted, whose
@@ -57,11 +57,12 @@ class TakeoverDue(Rule):
         facts = GRANTED._replace(chain=of_chain(view), node=node)
         why = why_not_take_over(facts, terms)
         missed = facts.chain.missed
-        # Too few windows are missed until the next one of ours is over, or nothing is known of it: both come as events.
-        until = look.lasts if missed is None or missed < windows else min(look.lasts, view.now + FRESH)
         if why is not None:
-            return ok(f"not yet: {why}", missed, until)
+            # Windows of ours end with an event, and one of ours that is signed is one; the rest comes with any block.
+            until = look.lasts if missed is None or missed < windows else min(look.lasts, view.now + FRESH)
+            return ok(f"not yet: {why}", missed, until)._replace(quiet=look.lasts)
         reason = f"{whose(subject.producers)} missed {counted(missed or 0, 'window')} in a row"
+        until = min(look.lasts, fit_until(view, terms))
         return failing(f"{reason}, and this node is fit to produce", missed, until)
 
 
