@@ -116,6 +116,12 @@ class Facts(NamedTuple):
 
 def of_chain(view: View) -> OfChain:
     """What this moment's view of a node says about producing. Whatever the view does not cover is None."""
+    ours = view.subject.producers.intersection(view.chain.schedule.producers)
+    return for_takeover(view)._replace(elsewhere=_elsewhere(view), gap=_gap(view, ours))
+
+
+def for_takeover(view: View) -> OfChain:
+    """Only what a takeover asks for: the rest is dear, and unknown here."""
     schedule = view.chain.schedule.producers
     ours = view.subject.producers.intersection(schedule)
     missed, broken_off, judged = _missed(view, ours)
@@ -133,8 +139,6 @@ def of_chain(view: View) -> OfChain:
         due=due,
         agree=None if head is None else len(answers) - len(ahead_of(answers, head, SLOTS_PER_WINDOW)),
         asked=view.subject.references,
-        elsewhere=_elsewhere(view),
-        gap=_gap(view, ours),
     )
 
 

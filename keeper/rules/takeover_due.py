@@ -9,7 +9,7 @@ from keeper.core.memory import Subject, View
 from keeper.core.options import count
 from keeper.core.verdict import Verdict, failing, ok
 from keeper.failover.evidence import why_not_take_over
-from keeper.failover.facts import Facts, OfCluster, OfKeeper, OfNode, fit_until, of_chain
+from keeper.failover.facts import Facts, OfCluster, OfKeeper, OfNode, fit_until, for_takeover
 from keeper.failover.terms import Terms
 from keeper.rules.looks import FRESH, Look, log_look
 from keeper.rules.phrases import counted, whose
@@ -54,7 +54,7 @@ class TakeoverDue(Rule):
         windows = self.windows_b if subject.role == "B" else self.windows_c
         terms = Terms(subject.name, subject.role, lease=False, windows=windows)
         node = OfNode(paused=_paused(view) is not False, key=True, api=True)
-        facts = GRANTED._replace(chain=of_chain(view), node=node)
+        facts = GRANTED._replace(chain=for_takeover(view), node=node)
         why = why_not_take_over(facts, terms)
         missed = facts.chain.missed
         if why is not None:
