@@ -17,7 +17,11 @@ from keeper.rules.rule import Rule
 
 STANDBYS = ("B", "C")
 # What only a producer API, a store of leases and an operator know is taken for granted: this asks the chain.
-GRANTED = Facts(cluster=OfCluster("", "", True), keeper=OfKeeper(distrust="", journal=True))
+GRANTED = Facts(
+    node=OfNode(paused=True, key=True, api=True),
+    cluster=OfCluster("", "", True),
+    keeper=OfKeeper(distrust="", journal=True),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +55,11 @@ class TakeoverDue(Rule):
         look = log_look(view)
         if not isinstance(look, Look):
             return look
+        if _paused(view) is False:
+            return ok("not yet: this node is not paused", until=look.lasts)
         windows = self.windows_b if subject.role == "B" else self.windows_c
         terms = Terms(subject.name, subject.role, lease=False, windows=windows)
-        node = OfNode(paused=_paused(view) is not False, key=True, api=True)
-        facts = GRANTED._replace(chain=for_takeover(view), node=node)
+        facts = GRANTED._replace(chain=for_takeover(view))
         why = why_not_take_over(facts, terms)
         missed = facts.chain.missed
         if why is not None:
