@@ -68,10 +68,14 @@ class AnswerSlow(Rule):
         if len(times) >= self.packets:
             median = times[(len(times) - 1) // 2]
             return ok(f"the median answer took {median:.1f} s, of {accepted}", median, until)
+        few = ok(f"{accepted}: too few to call them slow", None, until)
         if view.now < covered:
             until = min(until, covered)
-            return unknown(f"{accepted}: too few to tell how slow", min(until, view.now + FRESH), quiet=until)
-        return ok(f"{accepted}: too few to call them slow", None, until)
+            few = unknown(f"{accepted}: too few to tell how slow", min(until, view.now + FRESH), quiet=until)
+        if self._too_slow(slow, len(times) + 1):
+            # The next acceptance makes them enough, and most are slow: even a quick one, which wakes nothing, is heard.
+            return few._replace(until=view.now, quiet=until)
+        return few
 
     def _too_slow(self, slow: int, total: int) -> bool:
         """Whether the median, the lower of two, is slow: most of the answers are."""

@@ -23,7 +23,7 @@ from keeper.rules.judge import Judge
 from keeper.rules.own_silent import OwnSilent
 from keeper.rules.rule import Rule
 from keeper.rules.source_down import SourceDown
-from tests.rules.agent_life import AgentLife, agent_happenings, agent_lives
+from tests.rules.agent_life import AgentLife, AgentStretch, agent_happenings, agent_lives
 from tests.rules.build import T0
 from tests.rules.timeline import Happening, Life, happenings, lives
 
@@ -171,6 +171,22 @@ def test_a_replay_tells_what_asking_all_the_time_tells(life: Life, size: int) ->
 
 @hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(agent_lives())
+@hypothesis.example(
+    # Nine slow answers and a quick one: it is the quick one that makes them enough.
+    AgentLife(
+        [
+            AgentStretch(6, 1, "well", "usual", "same"),
+            AgentStretch(35, 12, "well", "usual", "same"),
+            AgentStretch(13, 0, "well", "usual", "same"),
+            AgentStretch(31, 1, "slow", "usual", "same"),
+            AgentStretch(25, 0, "well", "usual", "same"),
+            AgentStretch(4, 1, "fifth", "usual", "same"),
+        ],
+        100,
+        False,
+        0,
+    )
+)
 def test_deadlines_tell_it_of_agents_too(life: AgentLife) -> None:
     """Whatever a statistics agent sends and its server answers, also when keeper remembers less than a window of it."""
     told = list(agent_happenings(life))
