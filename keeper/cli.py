@@ -19,6 +19,7 @@ COMMANDS = {
     "history": "what happened: alerts, verdicts, losses, restarts",
     "silence": "hold back new alerts for a while, list or end silences",
     "test-alert": "send one alert through every channel and say what happened",
+    "failover": "who produces: status, history, pause, resume, takeover, step-down, switch, drill",
     "replay": "run recorded logs through the rules and print the timeline",
     "parse": "print the events of a log as JSON lines",
     "collect": "find in a statistics agent's logs what was not delivered",

@@ -14,6 +14,7 @@ from typing import Any
 from keeper.core.ini import Entry, Heading, read_ini
 from keeper.core.options import Option, options_of
 from keeper.errors import ConfigError
+from keeper.failover.plan import why_unsafe
 from keeper.formats.patterns import check_pattern
 from keeper.formats.pyrepr import NotAValue
 from keeper.formats.pyrepr import parse as parse_value
@@ -31,7 +32,7 @@ MAX_CONFIG_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAMED = ("log", "endpoint", "webhook", "agent", "rule")  # sections that must have a name
-_SINGLE = ("keeper", "alertmanager")  # sections that have none
+_SINGLE = ("keeper", "alertmanager", "failover")  # sections that have none
 _DOTTED: dict[type, dict[str, str]] = {
     LogSettings: {"pattern": "pattern.NAME"},
     AgentSettings: {"method": "method.TYPE", "default": "default.STRUCT.FIELD"},
@@ -110,6 +111,7 @@ class _Reading:
             alertmanager=found["alertmanager"].get(""),
             webhooks=tuple(n for n in found["webhook"].values() if n),
             agents=tuple(n for n in found["agent"].values() if n),
+            failover=found["failover"].get(""),
         )
         self.check(settings)
         return replace(settings, nodes=tuple(replace(n, role=n.role or settings.keeper.role) for n in settings.nodes))
@@ -233,6 +235,7 @@ class _Reading:
             if not node.log and not node.api:
                 self.wrong(self.line_of("node", node.name), f"[node:{node.name}]: give it a log, an api, or both")
         self.check_intervals(settings)
+        self.check_failover(settings)
         for agent in settings.agents:
             if agent.wire == "thrift" and agent.url and not agent.idl:
                 line = self.line_of("agent", agent.name)
@@ -242,6 +245,13 @@ class _Reading:
                 if subject not in known:
                     line = self.line_of("rule", name)
                     self.wrong(line, f"[rule:{name}] subjects: nothing is called {subject!r}{_meant(subject, known)}")
+
+    def check_failover(self, settings: Settings) -> None:
+        if self.problems:
+            return  # what is missing in it may be why it looks unsafe
+        for section, option, sentence in why_unsafe(settings):
+            kind, _, name = section.partition(":")
+            self.wrong(self.line_of(kind, name, option), sentence)
 
     def check_intervals(self, settings: Settings) -> None:
         """Who asks less often than a rule wants answers would raise an alert over a healthy node."""

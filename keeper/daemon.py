@@ -27,6 +27,7 @@ from keeper.runtime.announce import Announcer
 from keeper.runtime.checkpoint import keep_short
 from keeper.runtime.clock import Clock, iso
 from keeper.runtime.crew import Crew
+from keeper.runtime.failover import Failover
 from keeper.runtime.inbox import Inbox
 from keeper.runtime.loop import HEARTBEAT, Limits, Loop, Turned
 from keeper.runtime.measure import Measure
@@ -75,6 +76,9 @@ class Daemon:
             self.store.outbox,
             self.random,
         )
+        self.failover = (
+            Failover(settings, self.clock, self.inbox, self.loop, self._on_failed) if settings.failover else None
+        )
         self.crew = Crew(self.clock.now, self.random, self.inbox, self.loop, self.store.path, self._on_failed)
         self.stopping = False
         self.failed: str | None = None
@@ -104,6 +108,8 @@ class Daemon:
         self.checkpoints.start()
         self.announcer.adopt(self.settings, self.server.address, self._on_failed)
         self._forget_targets()
+        if self.failover is not None:
+            self.failover.start()
         log.info("keeper=%s state=started version=%s listen=%s", self.name, __version__, self.server.address)
         self.inbox.call(lambda: self.loop.journal("start", "keeper", f"keeper {__version__} started as {self.name}"))
         self.service.say(f"READY=1\nSTATUS=watching {len(self.loop.pipelines) - 1} subjects")
@@ -125,11 +131,15 @@ class Daemon:
         def left() -> float:
             return max(until - self.clock.now(), 0.0)
 
+        if self.failover is not None:
+            self.failover.stop()
         self.crew.stop()
         self.announcer.stop()
         self.inbox.close()
         self.server.close()
         self.checkpoints.stop()
+        if self.failover is not None:
+            self.failover.join(left())
         self.crew.join(left)
         self.announcer.join(left)
         for call in self.inbox.take(0.0)[0]:  # what a run told last
@@ -164,6 +174,8 @@ class Daemon:
             moved = [n for n in fixed if getattr(settings.keeper, n) != getattr(self.settings.keeper, n)]
             if moved:
                 raise ConfigError([f"[keeper] {name} cannot change while keeper runs; restart it" for name in moved])
+            if why := self._why_not_handed_over_anew(settings):
+                raise ConfigError([why])
         except ConfigError as error:
             for problem in error.problems:
                 log.error("config=refused problem=%r", problem)
@@ -183,6 +195,11 @@ class Daemon:
             self.loop.journal("reload", "keeper", "configuration taken")
             self._levels_at = -HEARTBEAT  # the page shows it at the end of this turn
         self.service.say("READY=1")
+
+    def _why_not_handed_over_anew(self, settings: Settings) -> str:
+        if self.failover is not None:
+            return self.failover.why_not_reload(settings)
+        return "[failover] cannot begin while keeper runs; restart it" if settings.failover is not None else ""
 
     def adopt(self, settings: Settings) -> None:
         """Watch what the settings name. What a subject remembers, and sources whose settings are the same, stay."""
@@ -307,7 +324,11 @@ class Daemon:
                 f"the state database cannot be written since {iso(self.store.failing_since)[:19]}: "
                 f"{self.store.last_error}"
             )
-        self.publisher.publish(now, self.loop.pipelines.values(), self._silences, self.announcer.status(), troubles)
+        failover = {} if self.failover is None else self.failover.publish(now)
+        self.measure.failover(failover)
+        self.publisher.publish(
+            now, self.loop.pipelines.values(), self._silences, self.announcer.status(), troubles, failover
+        )
 
     # -- what the server asks --------------------------------------------------------------------------------------
 

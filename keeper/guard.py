@@ -6,7 +6,9 @@ looking that it stays fenced until a keeper has taken notice. It has no thread, 
 says that it is ready all that it will ever need.
 
     keeper ── arm TIME LADDER, resume, disarm, look ──► guard.sock in its directory
-    keeper ◄── armed TIME, fired REPORT, idle, bad WHY ── guard
+    keeper ◄── armed TIME, fired REPORT, idle, no WHY, bad WHY ── guard
+
+`no` is certain: it was not done and will not be. `bad` may have been.
 
 It is the guard that resumes the node: a keeper that is frozen between looking at the clock and resuming would resume
 after the guard has fenced. One packet a message, its number and words in lines. Times are CLOCK_BOOTTIME, the same in
@@ -28,10 +30,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from keeper.actions.bounded import run as run_bounded
 from keeper.actions.brief_http import read_address, resolved
 from keeper.actions.fence import Fenced, Ladder, fence, holds
 from keeper.actions.kill import read_kill
-from keeper.actions.producer_api import Done, ProducerApi
+from keeper.actions.producer_api import Done, ProducerApi, Unknown
+from keeper.actions.trust import why_not_trusted
 from keeper.runtime.clock import since_boot
 
 SOCKET, LOCK, REPORT = "guard.sock", "guard.lock", "guard.json"
@@ -47,10 +51,12 @@ READY = b"ready\n"
 
 
 class Armed(NamedTuple):
-    """`fence_at` is when the node has to be fenced, unless it is moved."""
+    """`fence_at` is when the node has to be fenced, unless it is moved. `takeover` is the site's script that resumes
+    it, empty for the API."""
 
     fence_at: float
     ladder: Ladder
+    takeover: str = ""
 
 
 class Guard:
@@ -138,20 +144,24 @@ class Guard:
                 self._arm(rest)
             except (ValueError, OSError) as error:
                 return f"bad\n{error}"
-        elif order == "resume" and not self._fired and (why := self._resume(self._armed)):
-            return f"bad\n{why}"
+        elif order == "resume" and not self._fired and (why := self._resume(self._armed, rest)):
+            return why
         if self._fired:
             return f"fired\n{json.dumps(self._fired)}"
         return f"armed\n{self._armed.fence_at!r}" if self._armed else "idle"
 
-    def _resume(self, armed: Armed | None) -> str:
-        """Empty when it was done, and there was time for it."""
+    def _resume(self, armed: Armed | None, words: list[str]) -> str:
+        """Empty when it was done, and there was time for it; else the answer."""
         if armed is None:
-            return "it is not armed: nobody would fence the node"
+            return "no\nit is not armed: nobody would fence the node"
         if (left := armed.fence_at - since_boot()) <= 0:
-            return "its time is over"
+            return "no\nits time is over"
+        if armed.takeover:
+            return _by_script(armed.takeover, words, left)
         said = armed.ladder.api.resume(min(RESUMING, left))
-        return "" if isinstance(said, Done) else said.why
+        if isinstance(said, Done):
+            return ""
+        return f"{'bad' if isinstance(said, Unknown) else 'no'}\n{said.why}"
 
     def _arm(self, words: list[str]) -> None:
         """Raises ValueError, and OSError when the API's name cannot be resolved."""
@@ -162,7 +172,7 @@ class Guard:
         if self._armed and ladder == self._ladder_text:
             self._armed = self._armed._replace(fence_at=fence_at)
             return
-        within, api, kill, engine = ladder
+        within, api, kill, engine, takeover = ladder
         self._armed = Armed(
             fence_at,
             Ladder(
@@ -170,6 +180,7 @@ class Guard:
                 read_kill(kill, since_boot, engine) if kill else None,
                 float(within),
             ),
+            takeover,
         )
         self._ladder_text = ladder
 
@@ -219,6 +230,27 @@ class Guard:
             os.pwrite(self._report, text, 0)
             os.fsync(self._report)
             os.write(2, b"keeper guard: " + text.rstrip() + b"\n")
+
+
+def _by_script(path: str, words: list[str], left: float) -> str:
+    """`words`: seconds it may take, and its environment, NAME=VALUE each. Nothing else is done while it runs, so it is
+    killed when the time to fence has come. What it did is for keeper to read back."""
+    if why := why_not_trusted(Path(path)):
+        return f"no\n{why}"
+    within, *pairs = words or [str(RESUMING)]
+    environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    try:
+        code, said = run_bounded([path], environment, since_boot() + min(float(within), left), since_boot)
+    except OSError as error:
+        return f"no\n{path} cannot be started: {error.strerror}"
+    except ValueError as error:
+        return f"no\n{error}"
+    if code == 0:
+        return ""
+    last = f": {said.splitlines()[-1]}" if said else ""
+    if code is None:
+        return f"bad\n{path} did not end in time and was killed{last}"
+    return f"no\n{path} ended with {code}{last}"
 
 
 def main(arguments: list[str]) -> int:

@@ -72,6 +72,41 @@ class Metrics:
         self.api_seconds = Histogram(
             "keeper_api_answer_seconds", "How long get_info took.", ["node"], buckets=PUSH_BUCKETS, registry=r
         )
+        # -- handing the role over
+        node = ["node"]
+        self.failover_state = Gauge(
+            "keeper_failover_state", "1 for the state this host is in.", ["node", "state"], registry=r
+        )
+        self.failover_wanted = Gauge("keeper_failover_wanted", "1 if this host shall produce.", node, registry=r)
+        self.failover_observed = Gauge(
+            "keeper_failover_unpaused", "1 if the node is seen un-paused, 0 paused, NaN not known.", node, registry=r
+        )
+        self.lease_configured = Gauge(
+            "keeper_failover_lease", "1 with a lease: at most one produces. 0: best effort.", node, registry=r
+        )
+        self.lease_held = Gauge("keeper_lease_held", "1 while this host holds the lease.", node, registry=r)
+        self.lease_expiry = Gauge(
+            "keeper_lease_expiry_timestamp_seconds", "When the lease ends if not renewed; 0 without.", node, registry=r
+        )
+        self.lease_epoch = Gauge("keeper_lease_epoch", "Epoch of the last lease this host had.", node, registry=r)
+        self.automation_paused = Gauge(
+            "keeper_automation_paused", "1 while automation is paused, NaN if not known.", node, registry=r
+        )
+        self.takeovers = Counter(
+            "keeper_takeovers", "Changes of the role on this host, by what came of it.", ["node", "result"], registry=r
+        )
+        self.takeovers_counted = Gauge(
+            "keeper_failover_takeovers_counted", "Takeovers that count for the fuse now.", node, registry=r
+        )
+        self.fuse_blown = Gauge("keeper_failover_fuse_blown", "1 if a person must look first.", node, registry=r)
+        self.failover_troubles = Gauge("keeper_failover_troubles", "What a person must look at.", node, registry=r)
+        self.why_not = Gauge(
+            "keeper_failover_why_not", "1 for each condition that speaks against a takeover.",
+            ["node", "condition"], registry=r,
+        )  # fmt: skip
+        self.last_drill = Gauge(
+            "keeper_last_drill_timestamp_seconds", "When the last drill ended.", ["node", "result"], registry=r
+        )
         # -- statistics agents
         agent = ["agent"]
         self.packets_sent = Counter("keeper_packets_sent", "Packets the agent sent.", agent, registry=r)

@@ -7,12 +7,14 @@ from typing import Any
 
 from keeper.core.event import (
     DoubleProduced,
+    Drilled,
     Event,
     ForkSwitched,
     NodeStarted,
     NodeStopped,
     ProducerPaused,
     ProducerResumed,
+    RoleChanged,
     WindowClosed,
 )
 from keeper.core.slots import SLOTS_PER_WINDOW, WINDOW_SECONDS
@@ -35,6 +37,8 @@ NOTABLE: dict[type, Callable[[Any], str | None]] = {
     NodeStopped: lambda event: f"nodeos stopped: {event.text}",
     ForkSwitched: lambda event: event.text,
     DoubleProduced: lambda event: event.text,
+    RoleChanged: lambda event: f"this host {'produces' if event.produces else 'produces no more'}: {event.why}",
+    Drilled: lambda event: f"a drill was {'good' if event.good else 'BAD'}, in {event.took:.1f} s",
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from keeper.actions.kill import read_kill
 from keeper.core.options import (
     choice,
     count,
@@ -17,6 +18,7 @@ from keeper.core.options import (
     names,
     number,
     option,
+    read_url,
     secret,
     size,
     text,
@@ -202,6 +204,78 @@ class AgentSettings:
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
+def read_lease(value: str) -> tuple[str, ...]:
+    """`none`, or `etcd:` and the addresses of the cluster's members."""
+    if value == "none":
+        return ()
+    kind, _, rest = value.partition(":")
+    endpoints = tuple(read_url(part) for part in (p.strip() for p in rest.split(",")) if part) if kind == "etcd" else ()
+    if not endpoints:
+        raise ValueError(f"{value!r} is not a store of leases; write none, or etcd:http://HOST:2379, http://HOST2:2379")
+    return endpoints
+
+
+def read_kill_option(value: str) -> str:
+    if value:
+        read_kill(value, lambda: 0.0)
+    return value
+
+
+def read_way(value: str) -> str:
+    """`api`, or `script:/path`: the path; empty for the API."""
+    if value == "api":
+        return ""
+    kind, _, path = value.partition(":")
+    if kind == "script" and path.startswith("/"):
+        return path
+    raise ValueError(f"{value!r} is neither api nor script:/path")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailoverSettings:
+    """[failover]: hand the producing role over. Without this section keeper only watches."""
+
+    lease: tuple[str, ...] = option("none", read_lease, "none, or etcd: and the addresses of its members, with commas")
+    cluster: str = option("", lambda v: read_name(v) if v else "", "what the lease is about; empty: our producer")
+    node: str = text("", "which [node:NAME] is handed over; empty: the one that has a producer")
+    api: str = text("", "address of its producer API; empty: the api of the node")
+    takeover: str = option("api", read_way, "how the node is resumed: api, or script:/path")
+    step_down: str = option("api", read_way, "how the node is paused: api, or script:/path before the api")
+    kill: str = option(
+        "", read_kill_option, "how a node that does not pause is ended: systemd:, docker:, pidfile: or script:"
+    )
+    docker: str = text("", "address of the Docker engine for kill; empty: DOCKER_HOST or its usual socket")
+    ttl: float = duration("15s", "how long the lease is good without being renewed", minimum=3)
+    renew: float = duration("2s", "how often it is renewed", minimum=0.2)
+    request_timeout: float = duration("1s", "how long the store may take to answer", minimum=0.1)
+    act_within: float = duration("6s", "how long stopping the node may take, whatever hangs", minimum=2)
+    margin: float = duration("2s", "what clocks of two hosts may differ by over one ttl", minimum=0.1)
+    pause_within: float = duration("2s", "of act_within: for pausing the node and reading back", minimum=0.5)
+    kill_within: float = duration("3s", "of act_within: for killing it and looking", minimum=0.5)
+    tick: float = duration("500ms", "how often wanted and observed are compared", minimum=0.1)
+    settle: float = duration("2s", "how long a resume may take until it is seen", minimum=0.5)
+    windows: int = count("0", "windows of ours missed in a row until it takes over; 0: by its role", maximum=100)
+    vacant: float = duration("0s", "or nobody has held the lease for so long; 0s: by its role")
+    behind: float = duration("8s", "how old the head of a node that takes over may be", minimum=7)
+    flat: float = duration("20s", "how long its LIB may have stood", minimum=1)
+    ill: float = duration("10s", "how long a node that produces may be silent or behind", minimum=7)
+    cool_down: float = duration("60s", "how long it rests after it took over or stepped down", minimum=1)
+    fuse: int = count("3", "so many takeovers by itself within fuse_window, and then a person must look", minimum=1)
+    fuse_window: float = duration("1d", "over how much time takeovers are counted", minimum=60)
+    returns: str = choice("stay", ("stay", "return", "ask"), "what A does when it is fit again and another produces")
+    healthy: int = count("3", "so many rounds it must have been fit", minimum=1, maximum=10_000)
+    clear: float = duration("4s", "a planned switch begins no later than this before our window", minimum=2)
+    pre_takeover: str = option("", read_script, "is asked before a takeover and may veto it")
+    post_takeover: str = option("", read_script, "is told of a takeover")
+    pre_step_down: str = option("", read_script, "is told of a step down while it happens")
+    post_step_down: str = option("", read_script, "is told of a step down")
+    script_timeout: float = duration("5s", "how long each of these may run", minimum=0.5)
+    username: str = text("", "user of etcd")
+    password: str = secret("", "and its password")
+    ca_file: str = option("", read_ca_file, "certificates to trust for etcd instead of the system's")
+    node_config: str = option("", read_script, "the node's config.ini, to check that it starts paused and has a key")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything, complete and checked: after start no key is ever missing."""
@@ -214,6 +288,7 @@ class Settings:
     alertmanager: AlertmanagerSettings | None
     webhooks: tuple[WebhookSettings, ...]
     agents: tuple[AgentSettings, ...] = ()
+    failover: FailoverSettings | None = None
 
 
 SECTIONS: dict[str, Any] = {
@@ -224,5 +299,6 @@ SECTIONS: dict[str, Any] = {
     "alertmanager": AlertmanagerSettings,
     "webhook": WebhookSettings,
     "agent": AgentSettings,
+    "failover": FailoverSettings,
 }
 """Sections by the word before the colon; `rule` is looked up in RULES."""

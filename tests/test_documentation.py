@@ -104,7 +104,7 @@ def test_a_section_of_the_example_has_every_option_with_its_true_default(kind: s
 
 
 # With the empty defaults the example would watch nothing, and its agent could not be switched on.
-SHOWN_IN_USE = {("node", "log"), ("node", "api"), ("agent", "url"), ("agent", "idl")}
+SHOWN_IN_USE = {("node", "producer"), ("node", "log"), ("node", "api"), ("agent", "url"), ("agent", "idl")}
 
 
 def same(option: Option, value: str) -> bool:

@@ -219,6 +219,34 @@ class PacketResent(NamedTuple):
     took: float
 
 
+class RoleStands(NamedTuple):
+    """How this host stands in the table of roles: told when something of it changes, and every ten seconds. `state` is
+    one of docs/failover.md, `produces`: whether the node is seen un-paused, None when that is not known; `troubles` are
+    sentences about what a person must look at."""
+
+    at: float
+    state: str
+    produces: bool | None
+    troubles: tuple[str, ...]
+
+
+class RoleChanged(NamedTuple):
+    """This host took the producing role over (`produces`), or gave it up."""
+
+    at: float
+    produces: bool
+    why: str
+
+
+class Drilled(NamedTuple):
+    """A drill of the failover ended, `took` seconds after it began. The last ones are told again after a start."""
+
+    at: float
+    good: bool
+    took: float
+    why: str
+
+
 class WindowClosed(NamedTuple):
     """A producer's window of twelve slots is over. `signed` of them hold a block; `slots` has a bit for each."""
 
@@ -342,6 +370,9 @@ Event: TypeAlias = (
     | PacketResent
     | PacketsCounted
     | BacklogChanged
+    | RoleStands
+    | RoleChanged
+    | Drilled
     | WindowClosed
     | LinesSeen
     | LoopLate

@@ -193,14 +193,15 @@ def why_not(m: Moment) -> str | None:
 
 
 def nothing_speaks_against(m: Moment) -> str | None:
-    """One claim in each `renew`, so that a lease that somebody holds is not asked for all the time; one in each look
-    where a person waits for it."""
+    """One claim in each `renew`, so that a lease that somebody holds is not asked for all the time; at once where a
+    person waits for it and nobody is seen to hold it."""
     wanted, ordered = m.facts.cluster.wanted == m.terms.host, m.facts.keeper.order == "takeover"
-    pause = 0.0 if wanted or ordered else m.terms.timing.renew
+    held = m.facts.cluster.holder not in (None, "", m.terms.host)
+    pause = 0.0 if (wanted or ordered) and not held else m.terms.timing.renew
     if m.state.grant is not None or m.now - m.state.tried_at < pause:
         return None
-    if why_not(m):
-        return None
+    if why_not(m) or (wanted and held):
+        return None  # who is wanted waits until it sees that the other has let go
     if ordered:
         return "an operator said so"
     if wanted:

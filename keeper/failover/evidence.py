@@ -23,6 +23,13 @@ def why_not_take_over(facts: Facts, terms: Terms) -> str | None:
     return _first(_ALWAYS, facts, terms) or (None if _called(facts, terms) else _first(_BY_ITSELF, facts, terms))
 
 
+def speaking_against(facts: Facts, terms: Terms) -> list[tuple[str, str]]:
+    """Everything that speaks against a takeover now: each condition's name and its sentence."""
+    conditions = _ALWAYS if _called(facts, terms) else (*_ALWAYS, *_BY_ITSELF)
+    found = ((condition.__name__.strip("_"), condition(facts, terms)) for condition in conditions)
+    return [(name, why) for name, why in found if why]
+
+
 def why_not_go_on(facts: Facts, terms: Terms) -> str | None:
     """Why a takeover that has begun is broken off; None while it may go on."""
     return _first(_ALWAYS, facts, terms)
@@ -220,6 +227,7 @@ def _fuse(facts: Facts, terms: Terms) -> str | None:
 
 
 _BY_ITSELF: tuple[Condition, ...] = (_missed, _nobody_called, _cooled, _fuse)
+CONDITIONS = tuple(condition.__name__.strip("_") for condition in (*_ALWAYS, *_BY_ITSELF))
 
 
 # -- what speaks against going on ----------------------------------------------------------------------------------

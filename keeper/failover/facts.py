@@ -78,13 +78,14 @@ class OfCluster(NamedTuple):
     """What the lease store tells all; without a store everything but `paused` is known to be nothing. `paused`: why
     automation is paused, empty when it is not. `wanted`: the host a planned switch names. `equal`: all configurations
     have one hash. `there`: the hosts that say they are there. `vacant`: for how long nobody has held the lease, which
-    somebody held before; 0 while it is held, and where it never was."""
+    somebody held before; 0 while it is held, and where it never was. `holder`: who has it, empty for nobody."""
 
     paused: str | None = None
     wanted: str | None = None
     equal: bool | None = None
     there: frozenset[str] = frozenset()
     vacant: float | None = None
+    holder: str | None = None
 
 
 class OfKeeper(NamedTuple):

@@ -42,7 +42,7 @@ ROWS: tuple[Row, ...] = (
     Row("watching", when.runs_with_its_lease, "producing", (), "keeper was restarted and its lease is still its own."),
     Row("watching", when.runs_as_before, "producing", (), "Without a lease A is right until it hears another."),
     Row("watching", when.runs_without_right, "stepping_down", STOP, "Paused at once: it has no right to run."),
-    Row("watching", when.rests, "standby", ("release",), "A paused node is where everything begins."),
+    Row("watching", when.rests, "standby", REST[:2], "A paused node is where everything begins."),
     # A standby, and the way to producing.
     Row("standby", when.runs_without_right, "stepping_down", STOP, "It was resumed or restarted past keeper."),
     Row("standby", when.automation_paused, "suspended", (), "Nothing is taken over while a person says so."),

@@ -118,7 +118,7 @@ def _acquired(state: State, result: object) -> State:
             return state
         return state._replace(grant=result, epoch=result.epoch, renewed=True, hook=None, hooks=frozenset())
     if isinstance(result, Denied):
-        return state._replace(refused=f"{result.holder} has the lease: {result.why}", holder=result.holder)
+        return state._replace(refused=result.why, holder=result.holder)
     return state._replace(refused="the lease store did not answer: whether it gave the lease is not known")
 
 

@@ -8,8 +8,10 @@ from keeper.rules.delivery_backlog import DeliveryBacklog
 from keeper.rules.delivery_failing import DeliveryFailing
 from keeper.rules.delivery_outage import DeliveryOutage
 from keeper.rules.double_production import DoubleProduction
+from keeper.rules.drill_overdue import DrillOverdue
 from keeper.rules.endpoint_failing import EndpointFailing
 from keeper.rules.exception_logged import ExceptionLogged
+from keeper.rules.failover_trouble import FailoverTrouble
 from keeper.rules.few_producers import FewProducers
 from keeper.rules.fork import Fork
 from keeper.rules.head_lag import HeadLag
@@ -26,6 +28,7 @@ from keeper.rules.parser_blind import ParserBlind
 from keeper.rules.pattern_seen import PatternSeen
 from keeper.rules.peers_low import PeersLow
 from keeper.rules.resources import Resources
+from keeper.rules.role_changed import RoleChanged
 from keeper.rules.rule import Rule
 from keeper.rules.self_late import SelfLate
 from keeper.rules.source_down import SourceDown
@@ -47,6 +50,9 @@ RULES: dict[str, type[Rule]] = {
     "own_missed": OwnMissed,
     "own_silent": OwnSilent,
     "takeover_due": TakeoverDue,
+    "failover_trouble": FailoverTrouble,
+    "role_changed": RoleChanged,
+    "drill_overdue": DrillOverdue,
     "not_producing": NotProducing,
     "wrong_producer": WrongProducer,
     "double_production": DoubleProduction,

@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,14 +38,20 @@ class GuardFired(KeeperError):  # noqa: N818  # as above
         self.report = report
 
 
+class ResumeRefused(KeeperError):  # noqa: N818  # as above
+    """The node was not resumed by this, and will not be. The message says why."""
+
+
 class Duty(NamedTuple):
     """What the guard does: the addresses of the node's API and of the Docker engine, how to kill, as configured, and
-    within how many seconds. `kill` and `engine` may be empty."""
+    within how many seconds; `takeover` is the site's script that resumes the node. `kill`, `engine` and `takeover` may
+    be empty."""
 
     api: str
     kill: str
     within: float
     engine: str = ""
+    takeover: str = ""
 
 
 class GuardProcess:
@@ -75,19 +82,26 @@ class GuardProcess:
 
         Raises GuardFired when it was too late, and GuardLost.
         """
-        words = ("arm", repr(fence_at), repr(duty.within), duty.api, duty.kill, duty.engine)
+        words = ("arm", repr(fence_at), repr(duty.within), duty.api, duty.kill, duty.engine, duty.takeover)
         state, said = self._ask("\n".join(words))
         if state == "bad":
             raise GuardLost(f"the guard cannot do that: {said}")
         if state != "armed" or float(said) != fence_at:
             raise GuardLost(f"the guard is {state} after it was armed")
 
-    def resume(self) -> None:
-        """Have it resume the node, if the time is not over: keeper must not do that itself. Returning means that the
-        node said ok and reads as not paused; raises GuardFired, GuardLost, and KeeperError with the node's why not."""
-        state, said = self._ask("resume", RESUMING + ANSWER)
+    def resume(self, environment: Mapping[str, str] | None = None, within: float = RESUMING) -> None:
+        """Have it resume the node, if the time is not over: keeper must not do that itself. `environment` and `within`
+        (seconds) are for the site's script, where one is configured.
+
+        Returning means that the node said ok and reads as not paused, or that the script ended with 0. Raises
+        ResumeRefused when it was certainly not done, GuardFired, GuardLost, and KeeperError when it may have been.
+        """
+        pairs = [f"{name}={_in_one_line(value)}" for name, value in (environment or {}).items()]
+        state, said = self._ask("\n".join(["resume", repr(within), *pairs]), within + ANSWER)
+        if state == "no":
+            raise ResumeRefused(f"the node was not resumed: {said}")
         if state != "armed":
-            raise KeeperError(f"the node was not resumed: {said or f'the guard is {state}'}")
+            raise KeeperError(f"it is not known whether the node was resumed: {said or f'the guard is {state}'}")
 
     def disarm(self) -> None:
         """For a node that is known to be paused. Raises GuardLost."""
@@ -205,6 +219,10 @@ class GuardProcess:
         if state == "fired":
             raise GuardFired(json.loads(said[0]))
         return state, said[0]
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def last_report(directory: Path) -> dict[str, Any] | None:

@@ -120,10 +120,10 @@ class Loop:
         if subject in self._dues:
             self._dues[subject] = 0.0
 
-    def tell(self, event: Event) -> None:
-        """Have keeper's own rules hear of something that happened to keeper itself."""
-        if KEEPER in self.pipelines:
-            self._note(KEEPER, "", self.pipelines[KEEPER].advance((event,), self.last_turn), self.last_turn)
+    def tell(self, event: Event, subject: str = KEEPER) -> None:
+        """Have the rules of a subject hear of something that no source tells; without one, keeper's own rules."""
+        if subject in self.pipelines:
+            self._note(subject, "", self.pipelines[subject].advance((event,), self.last_turn), self.last_turn)
 
     def restep(self) -> None:
         """Silences changed: look at every alert again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -27,6 +27,7 @@ from keeper.metrics import Metrics
 from keeper.pipeline import Pipeline, Taken
 from keeper.rules.rule import SEVERITIES
 from keeper.runtime.measure_agent import MeasureAgent
+from keeper.runtime.measure_failover import MeasureFailover
 
 MAX_PRODUCERS = 256  # with series of their own, for each node; the chain allows 125 at a time
 OTHER = "other"
@@ -41,6 +42,7 @@ class Measure:
         self._m = metrics
         self._forgotten: dict[str, int] = {}
         self._agents: dict[str, MeasureAgent] = {}
+        self._failover = MeasureFailover(metrics)
         self._producers: dict[str, set[str]] = {}
         # By subject, so that they can be forgotten with it. Looking a series up by its labels costs ten times as much.
         self._series: dict[str, dict[tuple[object, ...], MetricWrapperBase]] = {}
@@ -177,6 +179,11 @@ class Measure:
         for severity, number in firing.items():
             self._m.alerts_firing.labels(severity).set(number)
         self._m.alerts_held.set(held)
+
+    def failover(self, status: dict[str, Any]) -> None:
+        """Of the host's role; `status` is empty where nothing is handed over."""
+        if status:
+            self._failover.levels(status)
 
     def _rules(self, pipeline: Pipeline) -> None:
         """Set the gauges of the rules whose state is another now."""

@@ -25,7 +25,7 @@ class Publisher:
         self.role = role
         self._started = started
         self.journal: deque[Entry] = deque(maxlen=JOURNAL_SHOWN)
-        self.status: dict[str, Any] = self._status(started, [], [], [], [])
+        self.status: dict[str, Any] = self._status(started, [], [], [], [], {})
 
     def publish(
         self,
@@ -34,9 +34,10 @@ class Publisher:
         silences: Sequence[Silence],
         targets: Sequence[dict[str, Any]],
         troubles: Sequence[str],
+        failover: dict[str, Any] | None = None,
     ) -> None:
-        """Swap in what is known at `now`."""
-        self.status = self._status(now, list(pipelines), silences, targets, troubles)
+        """Swap in what is known at `now`; `failover` is None where none is configured."""
+        self.status = self._status(now, list(pipelines), silences, targets, troubles, failover or {})
 
     def _status(
         self,
@@ -45,6 +46,7 @@ class Publisher:
         silences: Sequence[Silence],
         targets: Sequence[dict[str, Any]],
         troubles: Sequence[str],
+        failover: dict[str, Any],
     ) -> dict[str, Any]:
         return {
             "keeper": {
@@ -55,6 +57,7 @@ class Publisher:
                 "now": iso(now),
                 "troubles": list(troubles),
             },
+            "failover": failover,
             "subjects": [
                 subject_status(p.memory, p.judge.judged, p.alarms.alerts, p.strips, now, p.delivery) for p in pipelines
             ],

@@ -111,7 +111,7 @@ class Host:
             store.heard[self.name] = self.world.now
             if network.reaches("store", self.name):
                 self.seen_at = mono
-                self.seen = OfCluster(store.paused, store.wanted, True, store.there(), store.vacant())
+                self.seen = OfCluster(store.paused, store.wanted, True, store.there(), store.vacant(), store.expire())
 
     def read_back(self) -> None:
         if self.node.answers:
