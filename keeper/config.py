@@ -18,7 +18,7 @@ from keeper.failover.plan import why_unsafe
 from keeper.formats.patterns import check_pattern
 from keeper.formats.pyrepr import NotAValue
 from keeper.formats.pyrepr import parse as parse_value
-from keeper.rules import RULES
+from keeper.rules.table import RULES
 from keeper.settings import (
     SECTIONS,
     AgentSettings,

@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 from tests.peers.alertmanager import Alertmanager
-from tests.peers.chain import kept_chain
+from tests.peers.chain import Chain, kept_chain
 from tests.peers.docker_engine import DockerEngine
 from tests.peers.network import PRODUCERS, Network
 from tests.peers.prometheus import Prometheus
@@ -89,15 +89,17 @@ def new_prometheus(tmp_path: Path) -> Iterator[Callable[..., Prometheus]]:
 
 
 @pytest.fixture(scope="session")
-def testnet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """A real Antelope network (tests/peers/network.py), one for the whole run, as the last test left it.
-
-    The first run of a checkout makes the chain in a minute and keeps it in pytest's cache; later ones start in 4 s.
-    """
+def kept(request: pytest.FixtureRequest) -> Chain:
+    """The chain of five producers. The first run of a checkout makes it in a minute and keeps it in pytest's cache."""
     cache = request.config.cache
     assert cache is not None
-    chain = kept_chain(cache.mkdir("antelope"), PRODUCERS)
-    with Network(tmp_path_factory.mktemp("testnet"), chain) as network:
+    return kept_chain(cache.mkdir("antelope"), PRODUCERS)
+
+
+@pytest.fixture(scope="session")
+def testnet(kept: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A real Antelope network (tests/peers/network.py), one for the whole run, as the last test left it."""
+    with Network(tmp_path_factory.mktemp("testnet"), kept) as network:
         yield network
 
 

@@ -7,8 +7,8 @@ from graphlib import TopologicalSorter
 from keeper.alarms import Alarms
 from keeper.core.alert import Alert, Phase
 from keeper.core.verdict import State, Verdict, failing, ok
-from keeper.rules import RULES
 from keeper.rules.judge import Judged
+from keeper.rules.table import RULES
 
 NODE = "tokyo"
 MADE = {name: rule() for name, rule in RULES.items()}

@@ -15,8 +15,8 @@ from keeper.config import parse
 from keeper.core.notice import TEST, WATCHDOG
 from keeper.core.options import Option, options_of
 from keeper.metrics import Metrics
-from keeper.rules import RULES
 from keeper.rules.rule import Rule
+from keeper.rules.table import RULES
 from keeper.settings import SECTIONS
 from tests.deploy.files import prometheus_alerts
 

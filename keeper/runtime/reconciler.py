@@ -32,6 +32,7 @@ log = logging.getLogger("keeper")
 PRODUCES = ("taking_over", "producing")
 TAKEN_OVER = "takeover"  # the kind of line that counts for the fuse
 STEPPED_DOWN = "step-down"
+SWITCHED = "switch"  # planned, so there is nothing to rest from
 ORDER_WITHIN = 30.0  # seconds an order is tried for
 COUNT_EVERY = 5.0  # seconds between two counts of takeovers
 REFUSED_AFTER = 4.0  # seconds of an order after which a refusal of the store is its answer
@@ -70,7 +71,7 @@ class Reconciler:
         self._counted_at = NEVER
         self._chain_asked_at = NEVER
         self._said_why = ""
-        self._role_from = ""  # the state in which the last change of the role began
+        self._by_itself = False  # the last takeover: nobody had asked for it
         self._drills = book.drills()
         self._changes = {"took_over": 0, "stepped_down": 0, "not_resumed": 0, "fence_failed": 0}
         self.status: dict[str, Any] = {}
@@ -156,7 +157,7 @@ class Reconciler:
         self._hands.why = state.why
         actions = tuple(action for action in actions if not self._hands.is_idle(action))
         lines = [self._journal(action.deed) for action in actions if isinstance(action, Journal)]
-        lines += self._role_lines(before, state, now)
+        lines += self._role_lines(before, state, facts, now)
         written = self._book.write(kept(state), lines)
         self.state = state
         for action in actions:
@@ -189,8 +190,9 @@ class Reconciler:
         words = ", ".join(f"{SHOWN[name]}{value}" for name, value in deed._asdict().items() if name in SHOWN)
         return Line(self._wall(), "deed", f"{DEED_WORDS.get(type(deed).__name__, type(deed).__name__)} {words}".strip())
 
-    def _role_lines(self, before: State, state: State, now: float) -> list[Line]:
-        """The two lines that people and the fuse look for: took over, stepped down."""
+    def _role_lines(self, before: State, state: State, facts: Facts, now: float) -> list[Line]:
+        """The two lines that people and the fuse look for: took over, stepped down. What was planned neither counts for
+        the fuse nor is a reason to rest."""
         if state.name == before.name:
             return []
         lines = []
@@ -199,31 +201,30 @@ class Reconciler:
         if state.name == "fence_failed":
             self._changes["fence_failed"] += 1
         if state.name == "taking_over":
-            self._role_from = "" if self._wants(now) else before.name
+            self._by_itself = facts.keeper.order != "takeover" and facts.cluster.wanted != self.terms.host
         if state.name == "producing":
-            self._stepped_at = now
-            by_itself = before.name == "taking_over" and bool(self._role_from)
-            how = TAKEN_OVER if by_itself else "ordered takeover" if before.name == "taking_over" else "goes on"
+            taken_over = before.name == "taking_over"
+            how = "goes on" if not taken_over else TAKEN_OVER if self._by_itself else "ordered takeover"
+            if how == TAKEN_OVER:
+                self._stepped_at = now
             lines.append(Line(self._wall(), how, f"{self.terms.host} produces: {state.why}"))
             self._counted_at = NEVER
-            self._changes["took_over"] += before.name == "taking_over"
+            self._changes["took_over"] += taken_over
             self._tell.changed(True, state.why)  # what it is about is in the name
         elif before.name in PRODUCES:
-            self._stepped_at = now
+            planned = facts.cluster.wanted not in (None, "", self.terms.host)
+            if not planned:
+                self._stepped_at = now
             if before.name == "producing":
                 self._changes["stepped_down"] += 1
-                lines.append(Line(self._wall(), STEPPED_DOWN, f"{self.terms.host} produces no more: {state.why}"))
+                kind = SWITCHED if planned else STEPPED_DOWN
+                lines.append(Line(self._wall(), kind, f"{self.terms.host} produces no more: {state.why}"))
                 self._tell.changed(False, state.why)  # as above
         return lines
 
-    def _wants(self, now: float) -> bool:
-        """Whether a person wants this takeover: such ones do not count for the fuse."""
-        facts = self.observed.facts(self._stands(now), (), now)
-        return facts.keeper.order == "takeover" or facts.cluster.wanted == self.terms.host
-
     def _last_step(self) -> float:
         """When this host last stepped, over restarts: the rest goes on."""
-        last = self._book.last_deed((TAKEN_OVER, STEPPED_DOWN, "ordered takeover"))
+        last = self._book.last_deed((TAKEN_OVER, STEPPED_DOWN))
         return NEVER if last is None else self._now() - max(0.0, self._wall() - last.at)
 
     def _line(self, kind: str, text: str) -> None:

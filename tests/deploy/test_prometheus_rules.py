@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from keeper.core.notice import TEST, WATCHDOG, alertname
 from keeper.metrics import Metrics
-from keeper.rules import RULES as KEEPER_RULES
+from keeper.rules.table import RULES as KEEPER_RULES
 from tests.deploy.files import DASHBOARDS, PROMETHEUS, RULE_TESTS, RULES, RUNBOOK, anchors, prometheus_alerts
 from tests.peers.prometheus import promtool
 

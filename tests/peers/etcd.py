@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,14 +17,24 @@ import requests
 
 from tests.peers import free_ports, installed
 from tests.peers.ask import eventually
+from tests.peers.ground import Ground
 from tests.peers.process import Program, run
 
 
 class Member:
     """One etcd. Its data outlives restarts."""
 
-    def __init__(self, name: str, directory: Path, client: str, peer: str, certificate: Path | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        client: str,
+        peer: str,
+        certificate: Path | None,
+        inside: Sequence[str] = (),
+    ) -> None:
         self.name = name
+        self._inside = tuple(inside)
         self.url = client
         self.peer = peer
         self._data = directory / "data"
@@ -39,6 +49,7 @@ class Member:
         """Start; with `ready` wait until it answers, which it does only with a majority."""
         tls = [f"--cert-file={self._certificate}", f"--key-file={self._certificate}"] if self._certificate else []
         self._program.argv = [
+            *self._inside,
             installed("etcd"),
             f"--name={self.name}",
             f"--data-dir={self._data}",
@@ -91,9 +102,12 @@ class Member:
 
 
 class Etcd:
-    """A cluster. `certificate` is a file with key and certificate, its `.crt` beside it: clients then speak TLS."""
+    """A cluster. `certificate` is a file with key and certificate, its `.crt` beside it: clients then speak TLS. On a
+    `ground` each member has a host of its own, m0, m1 and so on."""
 
-    def __init__(self, directory: Path, size: int = 3, certificate: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, size: int = 3, certificate: Path | None = None, ground: Ground | None = None
+    ) -> None:
         installed("etcd")
         ports = free_ports(2 * size)
         scheme = "https" if certificate else "http"
@@ -101,9 +115,10 @@ class Etcd:
             Member(
                 f"m{n}",
                 directory / f"m{n}",
-                f"{scheme}://127.0.0.1:{ports[2 * n]}",
-                f"http://127.0.0.1:{ports[2 * n + 1]}",
+                f"{scheme}://{ground.address(f'm{n}') if ground else '127.0.0.1'}:{ports[2 * n]}",
+                f"http://{ground.address(f'm{n}') if ground else '127.0.0.1'}:{ports[2 * n + 1]}",
                 certificate,
+                ground.inside(f"m{n}") if ground else (),
             )
             for n in range(size)
         ]

@@ -22,6 +22,7 @@ from tests.peers import free_ports
 from tests.peers.antelope import Wallet
 from tests.peers.ask import eventually
 from tests.peers.chain import Chain
+from tests.peers.ground import Ground
 from tests.peers.nodeos import PAUSED, STALE, Nodeos
 
 OURS = "eosstore"
@@ -33,9 +34,19 @@ PATIENCE = 100.0
 
 
 class Network:
-    """The five nodes, by name in `nodes`. Faults are the nodes' own methods; `reset()` undoes all of them."""
+    """The five nodes, by name in `nodes`. Faults are the nodes' own methods; `reset()` undoes all of them.
 
-    def __init__(self, directory: Path, chain: Chain, producers: Sequence[str] = PRODUCERS) -> None:
+    On a `ground` each node has a host of its own; else all are on loopback. `paused` are those that start paused."""
+
+    def __init__(
+        self,
+        directory: Path,
+        chain: Chain,
+        producers: Sequence[str] = PRODUCERS,
+        ground: Ground | None = None,
+        paused: str = "BC",
+        names: Sequence[str] = ("net", "A", "B", "C", "F"),
+    ) -> None:
         self._directory = directory
         self._chain = chain
         self._wallet = Wallet(directory / "wallet")
@@ -45,11 +56,10 @@ class Network:
         ours = (OURS,)
         layout: dict[str, tuple[Sequence[str], Sequence[str]]] = {
             "net": (others, ()),
-            "A": (ours, ()),
-            "B": (ours, (PAUSED,)),
-            "C": (ours, (PAUSED,)),
+            **{name: (ours, (PAUSED,) if name in paused else ()) for name in "ABC"},
             "F": ((), ()),
         }
+        layout = {name: layout[name] for name in names}
         p2p = dict(zip(layout, free_ports(len(layout)), strict=True))
         http = dict(zip(layout, free_ports(len(layout)), strict=True))
         self.nodes = {
@@ -58,9 +68,10 @@ class Network:
                 directory / name,
                 http[name],
                 p2p[name],
-                [port for peer, port in p2p.items() if peer != name],
+                [f"{ground.address(peer) if ground else '127.0.0.1'}:{p2p[peer]}" for peer in p2p if peer != name],
                 producing,
                 options,
+                *((ground.address(name), ground.inside(name)) if ground else ()),
             )
             for name, (producing, options) in layout.items()
         }
@@ -83,8 +94,9 @@ class Network:
         follower.start()
         old = follower.head()
         leader.start(STALE, PAUSED)
-        for name in "ABC":
-            self.nodes[name].start()
+        for name, node in self.nodes.items():
+            if name in "ABC":
+                node.start()
         eventually(
             lambda: all(node.head() == old for node in self.nodes.values()), "all nodes to have the old chain", PATIENCE
         )

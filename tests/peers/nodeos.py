@@ -27,7 +27,9 @@ PAUSED = "--pause-on-startup"
 class Nodeos:
     """One node process. Its log is a real file that grows over restarts; its data directory outlives them too.
 
-    `options` are on its command line at each start. A node produces once it has seen a block of the present, like
+    `options` are on its command line at each start. `peers` are ports of this machine, or HOST:PORT. At another
+    `address` than loopback it listens to everybody; `inside` is how a program is started where that address is. A node
+    produces once it has seen a block of the present, like
     in real life; the first one of a dead chain must be started with STALE.
     """
 
@@ -37,20 +39,25 @@ class Nodeos:
         directory: Path,
         http_port: int,
         p2p_port: int,
-        peers: Sequence[int] = (),
+        peers: Sequence[int | str] = (),
         producers: Sequence[str] = (),
         options: Sequence[str] = (),
+        address: str = "127.0.0.1",
+        inside: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.directory = directory
         self.data = directory / "data"
         self.log = directory / "nodeos.log"
-        self.http_url = f"http://127.0.0.1:{http_port}"
+        self.http_url = f"http://{address}:{http_port}"
+        self.http_port = http_port
         self.p2p_port = p2p_port
         self.producers = tuple(producers)
-        self._peers = tuple(peers)
+        self._peers = [peer if isinstance(peer, str) else f"127.0.0.1:{peer}" for peer in peers]
+        self._listens_at = address if address == "127.0.0.1" else "0.0.0.0"  # in a network of its own
+        self._inside = tuple(inside)
         self._options = tuple(options)
-        self._dirty = False
+        self._dirty = False  # it was not stopped, or not by us
         self._program = Program(f"nodeos {name}", [], self.log, environment())
 
     @property
@@ -65,15 +72,23 @@ class Nodeos:
         configuration = self.directory / "config"
         configuration.mkdir(parents=True, exist_ok=True)
         (configuration / "config.ini").touch()
-        self._program.argv = command(
+        self._program.argv = [
+            *self._inside,
+            *self._command(configuration, *extra),
+        ]
+        self._dirty = True
+        self._program.start(lambda: self.info()["head_block_num"], deadline)
+
+    def _command(self, configuration: Path, *extra: str) -> list[str]:
+        return command(
             "nodeos",
             *(f"--plugin=eosio::{plugin}_plugin" for plugin in PLUGINS),
             f"--config-dir={configuration}",
             f"--data-dir={self.data}",
-            f"--http-server-address={self.http_url.removeprefix('http://')}",
+            f"--http-server-address={self._listens_at}:{self.http_port}",
             "--http-validate-host=false",
-            f"--p2p-listen-endpoint=127.0.0.1:{self.p2p_port}",
-            *(f"--p2p-peer-address=127.0.0.1:{peer}" for peer in self._peers),
+            f"--p2p-listen-endpoint={self._listens_at}:{self.p2p_port}",
+            *(f"--p2p-peer-address={peer}" for peer in self._peers),
             "--p2p-max-nodes-per-host=25",
             # A transaction stays on the node it was pushed to: so two nodes' blocks can be made to differ.
             "--p2p-accept-transactions=false",
@@ -89,16 +104,15 @@ class Nodeos:
             *extra,
             *(["--replay-blockchain"] if self._dirty else []),
         )
-        self._program.start(lambda: self.info()["head_block_num"], deadline)
-        self._dirty = False
 
     def stop(self) -> None:
         """A clean stop (SIGTERM)."""
-        self._program.stop()
+        if self.running():
+            self._program.stop()
+            self._dirty = False
 
     def kill(self) -> None:
         """kill -9. The state database is left dirty and reversible blocks are lost; `start()` replays and syncs."""
-        self._dirty = self._dirty or self.running()
         self._program.kill()
 
     def take_chain(self, data: Path) -> None:

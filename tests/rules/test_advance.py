@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from keeper.core.event import BlocksMissed, Event, ForkSwitched, PeerCount, WindowClosed
 from keeper.core.memory import View
 from keeper.core.verdict import Verdict, failing, ok
-from keeper.rules import RULES
 from keeper.rules.advance import QUIET, advance
 from keeper.rules.judge import Judge, Judged
 from keeper.rules.own_missed import OwnMissed
 from keeper.rules.rule import Rule
+from keeper.rules.table import RULES
 from tests.rules.build import T0, Scene, blocks, received
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from keeper.core.event import Event, ReferenceAnswer
 from keeper.core.memory import Bounds, Memory, Subject, View
 from keeper.core.verdict import State
-from keeper.rules import RULES
 from keeper.rules.advance import advance
 from keeper.rules.agent_silent import AgentSilent
 from keeper.rules.answer_slow import AnswerSlow
@@ -23,6 +22,7 @@ from keeper.rules.judge import Judge
 from keeper.rules.own_silent import OwnSilent
 from keeper.rules.rule import Rule
 from keeper.rules.source_down import SourceDown
+from keeper.rules.table import RULES
 from tests.rules.agent_life import AgentLife, AgentStretch, agent_happenings, agent_lives
 from tests.rules.build import T0
 from tests.rules.timeline import Happening, Life, happenings, lives

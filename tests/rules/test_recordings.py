@@ -19,10 +19,10 @@ from keeper.core.event import Event, WindowClosed
 from keeper.core.memory import Bounds, Memory, Subject
 from keeper.core.verdict import State
 from keeper.formats.nodeos import NodeosFormat
-from keeper.rules import RULES
 from keeper.rules.advance import advance
 from keeper.rules.judge import Judge
 from keeper.rules.phrases import clock
+from keeper.rules.table import RULES
 
 
 class Told(NamedTuple):

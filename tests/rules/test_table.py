@@ -9,8 +9,8 @@ import pytest
 from keeper.core import event
 from keeper.core.options import options_of
 from keeper.core.verdict import State
-from keeper.rules import RULES
 from keeper.rules.rule import SEVERITIES, Rule
+from keeper.rules.table import RULES
 from tests.rules.build import Scene
 
 EVENTS = {kind for kind in vars(event).values() if isinstance(kind, type) and hasattr(kind, "_fields")}

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,7 +25,8 @@ class KeeperProcess:
     """One keeper with a configuration, a state directory and a port of its own, kept over restarts.
 
     `settings` is the configuration but for `[keeper]`; `options` are further lines of `[keeper]`; `env` is added to
-    the environment. A `confined` one is held up by the permissions of files even as root.
+    the environment. A `confined` one is held up by the permissions of files even as root. `inside` is how a program is
+    started on the host it shall run on, which has the `address`.
     """
 
     def __init__(
@@ -37,17 +38,27 @@ class KeeperProcess:
         state_dir: Path | None = None,
         env: Mapping[str, str] | None = None,
         confined: bool = False,
+        address: str = "127.0.0.1",
+        inside: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.directory = directory
         self.config = directory / "config.ini"
         self.state_dir = directory / "state" if state_dir is None else state_dir
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = f"{address}:{free_port()}"
+        self._inside = tuple(inside)
         self.log = directory / "keeper.log"
         self._options = options
         directory.mkdir(parents=True, exist_ok=True)
         self.configure(settings)
-        self._argv = [*(CONFINED if confined and os.geteuid() == 0 else ()), PROGRAM, "run", "-c", str(self.config)]
+        self._argv = [
+            *inside,
+            *(CONFINED if confined and os.geteuid() == 0 else ()),
+            PROGRAM,
+            "run",
+            "-c",
+            str(self.config),
+        ]
         self._env = env
         self._program = Program(f"keeper {name}", self._argv, self.log, env)
 
@@ -92,7 +103,12 @@ class KeeperProcess:
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another of keeper's commands with the same configuration: `command("status", "--json")`."""
-        return run([PROGRAM, words[0], "-c", str(self.config), *words[1:]])
+        return run([*self._inside, PROGRAM, words[0], "-c", str(self.config), *words[1:]])
+
+    def failover(self, *words: str, deadline: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """`keeper failover WORD ...` with the same configuration, on the same host."""
+        argv = [*self._inside, PROGRAM, "failover", words[0], "-c", str(self.config), *words[1:]]
+        return run(argv, deadline=deadline)
 
     def status(self) -> dict[str, Any]:
         """`/api/v1/status`."""

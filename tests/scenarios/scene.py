@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from keeper.core.notice import alertname
 from keeper.core.slots import CHAIN_EPOCH, WINDOW_SECONDS
-from keeper.rules import RULES
+from keeper.rules.table import RULES
 from tests.peers.alertmanager import Alertmanager
 from tests.peers.ask import answers, eventually
 from tests.peers.network import OURS, Network

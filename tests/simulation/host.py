@@ -183,7 +183,8 @@ class Host:
         self.state = state
         if state.name != before.name:
             self.world.tell(self.name, f"{before.name} -> {state.name}: {state.why}")
-            if before.name in ("producing", "taking_over") or state.name == "producing":
+            planned = facts.cluster.wanted not in (None, "") or bool(facts.keeper.order)
+            if (before.name in ("producing", "taking_over") or state.name == "producing") and not planned:
                 self.stepped_at = mono
         if self.node.excused and state.name == "producing" and self._is_guarded(mono):
             self.node.excused = ""  # it runs by right again
