@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import collect, footprint, latency, replay
+from bench import collect, failover, footprint, latency, replay
 from bench.figures import Figure, table
 
 BENCHES: dict[str, Callable[[Path, bool], Iterator[Figure]]] = {
@@ -17,6 +17,7 @@ BENCHES: dict[str, Callable[[Path, bool], Iterator[Figure]]] = {
     "collect": collect.figures,
     "latency": latency.figures,
     "footprint": footprint.figures,
+    "failover": failover.figures,
 }
 
 

@@ -197,8 +197,12 @@ class PidFile:
             # It was alive after its name was read: the name is its own.
             if not self._ended(process):
                 return process
-        except (FileNotFoundError, ProcessLookupError):  # it ended while it was looked at
-            pass
+        except (FileNotFoundError, ProcessLookupError):
+            if not self._ended(process):  # else it ended while it was looked at
+                os.close(process)
+                raise KeeperError(
+                    f"process {pid} lives and /proc does not show it (ProtectProc=, hidepid): use systemd:UNIT"
+                ) from None
         except BaseException:
             os.close(process)
             raise
