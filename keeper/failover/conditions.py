@@ -9,7 +9,7 @@ from keeper.failover.actions import Outcome
 from keeper.failover.evidence import vacant, why_not_go_on, why_not_take_over, why_step_down
 from keeper.failover.facts import Facts
 from keeper.failover.state import NEVER, Resumed, State, fence_at
-from keeper.failover.terms import Terms
+from keeper.failover.terms import UNDER_WAY, Terms
 
 
 class Moment(NamedTuple):
@@ -28,10 +28,6 @@ class Moment(NamedTuple):
         """Whether the node's last answer is to a question put in this state."""
         return self.facts.node.asked_at >= self.state.since
 
-
-# A pause applies to the block after the one under way (producer_plugin); and between two looks it may have been
-# resumed and paused unseen.
-UNDER_WAY = 1.0
 
 When = Callable[[Moment], str | None]
 
@@ -145,8 +141,14 @@ def still_runs(m: Moment) -> str | None:
     return None
 
 
+def not_paused(m: Moment) -> str | None:
+    if m.terms.killer or m.spent + m.terms.tick <= m.terms.pause_within:
+        return None
+    return f"the node is not verified to be paused after {m.terms.pause_within:g} s, and there is no kill command"
+
+
 def not_fenced(m: Moment) -> str | None:
-    within = m.terms.kill_within if m.terms.killer else m.terms.pause_within
+    within = m.terms.kill_within
     if m.spent + m.terms.tick > within:
         return f"the node is neither verified to be paused nor gone after {within:g} s more"
     return None

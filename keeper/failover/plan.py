@@ -160,6 +160,7 @@ def _terms_lack(settings: Settings, failover: FailoverSettings) -> Iterator[Unsa
         return
     if why := terms.why_not():
         option = "kill" if not terms.killer else "ttl" if "ttl" in why else "act_within"
+        option = "pause_within" if "too short" in why else option
         yield "failover", option, f"[failover] {option}: {why}"
     if failover.renew < failover.tick:
         yield "failover", "renew", "[failover] renew: the lease cannot be renewed more often than once a tick"

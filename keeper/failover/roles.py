@@ -73,7 +73,7 @@ ROWS: tuple[Row, ...] = (
     Row("stepping_down", when.calm, "standby", REST, "Paused, read back, quiet: another may begin."),
     Row("stepping_down", when.gone, "standby", REST, "A process that is gone signs nothing."),
     Row("stepping_down", when.still_runs, "fencing", ("kill", "verify gone"), "The producer API did not do it."),
-    Row("stepping_down", when.not_fenced, "fence_failed", ("pause", "read back"), "There is no kill command."),
+    Row("stepping_down", when.not_paused, "fence_failed", ("pause", "read back"), "There is no kill command."),
     Row("fencing", when.gone, "standby", REST, "A process that is gone signs nothing."),
     Row("fencing", when.calm, "standby", REST, "The pause took effect after all."),
     Row("fencing", when.not_fenced, "fence_failed", (), "Keep the lease as long as possible, and call people."),

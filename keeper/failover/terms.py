@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 from keeper.failover.lease import Timing
 
+# A pause applies to the block after the one under way (producer_plugin); and between two looks it may have been
+# resumed and paused unseen.
+UNDER_WAY = 1.0  # seconds
+
 
 class Terms(NamedTuple):
     """`host` and `role` (A, B, C, F) of this keeper; `lease`: there is a store of leases. `windows` of ours that must
@@ -42,6 +46,11 @@ class Terms(NamedTuple):
         """Why these cannot keep the promise; None when they can. Without a lease there is none to keep."""
         if not self.lease:
             return None
+        if self.pause_within < UNDER_WAY + 2 * self.tick:
+            return (
+                f"pause_within = {self.pause_within:g}s is too short: a pause is believed {UNDER_WAY:g}s after it was "
+                f"seen, when the block under way is out; with this tick {UNDER_WAY + 2 * self.tick:g}s are needed"
+            )
         ladder = self.pause_within + self.kill_within + 2 * self.tick
         if ladder > self.timing.act_within:
             return (

@@ -54,7 +54,7 @@ SITUATIONS: tuple[tuple[str, str, State, Facts, float, Terms], ...] = (
     ("stepping_down", "calm", HELD, GOOD, NOW, LEASE),
     ("stepping_down", "gone", HELD, node(paused=None, gone=True), NOW, LEASE),
     ("stepping_down", "still_runs", HELD, BLIND, NOW + 0.5, LEASE),
-    ("stepping_down", "not_fenced", HELD, BLIND, NOW + 0.5, NO_KILL),
+    ("stepping_down", "not_paused", HELD, BLIND, NOW + 0.5, NO_KILL),
     ("fencing", "gone", HELD._replace(killed_at=NOW - 1.0), node(paused=None, started=NOW), NOW, LEASE),
     ("fencing", "calm", HELD, GOOD, NOW, LEASE),
     ("fencing", "not_fenced", HELD, BLIND, NOW + 1.5, LEASE),
