@@ -12,6 +12,7 @@ from keeper.core.event import (
     ForkSwitched,
     NodeStarted,
     NodeStopped,
+    OutageEnded,
     ProducerPaused,
     ProducerResumed,
     RoleChanged,
@@ -29,6 +30,18 @@ def _window(event: WindowClosed) -> str | None:
     return f"{event.producer} missed {missed} of {SLOTS_PER_WINDOW} blocks in its window {span}"
 
 
+def _outage(event: OutageEnded) -> str | None:
+    """A few blocks of one window are told with the window."""
+    if event.windows < 2 and event.blocks < SLOTS_PER_WINDOW:
+        return None
+    span = f"{clock_time(event.since)} to {clock_time(event.until)}"
+    number = f"{event.windows} window{'s' * (event.windows > 1)}"
+    lost = f"{'' if event.whole else 'at least '}{event.blocks} blocks in {number}"
+    who = "this node signs" if event.here else "another node signs"
+    why = f"; this node had said: {event.why}" if event.why else ""
+    return f"end of an outage: {event.producer} lost {lost} from {span}; {who} again{why}"
+
+
 NOTABLE: dict[type, Callable[[Any], str | None]] = {
     WindowClosed: _window,
     ProducerPaused: lambda _event: "production was paused",
@@ -38,6 +51,7 @@ NOTABLE: dict[type, Callable[[Any], str | None]] = {
     ForkSwitched: lambda event: event.text,
     DoubleProduced: lambda event: event.text,
     RoleChanged: lambda event: f"this host {'produces' if event.produces else 'produces no more'}: {event.why}",
+    OutageEnded: _outage,
     Drilled: lambda event: f"a drill was {'good' if event.good else 'BAD'}, in {event.took:.1f} s",
 }
 

@@ -12,14 +12,16 @@ from keeper.core.alert import Transition
 from keeper.core.batch import Parsed
 from keeper.core.event import Event
 from keeper.core.format import Format
-from keeper.core.memory import Subject
+from keeper.core.memory import Subject, View
 from keeper.delivery.delivery import Delivery
 from keeper.delivery.parcel import Stand
 from keeper.delivery.recovery import Around
+from keeper.failover.plan import terms_of
 from keeper.formats.nodeos import NodeosFormat
 from keeper.formats.statistic_agent import StatisticAgentFormat
 from keeper.notable import NOTABLE, notable
 from keeper.pipeline import Pipeline, Taken
+from keeper.replay_failover import Rehearsal, rehearsals
 from keeper.rules.judge import Judged
 from keeper.settings import AgentSettings, NodeSettings, Settings
 
@@ -38,9 +40,10 @@ class Moment(NamedTuple):
 
 
 class Replay:
-    """One node's or agent's recorded log. Feed it chunks of complete lines in order, then `finish`."""
+    """One node's or agent's recorded log. Feed it chunks of complete lines in order, then `finish`. With `failover` it
+    also tells what handing the role over would have done: it looks second by second then, which takes longer."""
 
-    def __init__(self, settings: Settings, watched: NodeSettings | AgentSettings) -> None:
+    def __init__(self, settings: Settings, watched: NodeSettings | AgentSettings, *, failover: bool = False) -> None:
         self._form: Format
         self._delivery: Delivery | None = None
         if isinstance(watched, AgentSettings):
@@ -53,6 +56,11 @@ class Replay:
             self._subject = replace(node_subject(watched), sources=frozenset({"log"}))
         self._sending = False
         self._settings = settings
+        self._rehearsals: list[Rehearsal] = []
+        if failover and isinstance(watched, NodeSettings) and watched.producer:
+            role = watched.role or settings.keeper.role
+            own = terms_of(settings)._replace(role=role) if settings.failover is not None else None
+            self._rehearsals = rehearsals(role, own)
         self._pipeline: Pipeline | None = None
         self.lines = 0
         self.recognized = 0
@@ -77,7 +85,20 @@ class Replay:
     def take(self, parsed: Parsed) -> Iterator[Moment]:
         """Take what somebody else has read."""
         self._count(parsed)
-        yield from self._take(parsed.events)
+        if not self._rehearsals:
+            yield from self._take(parsed.events)
+            return
+        for _, moment in groupby(parsed.events, lambda event: int(event.at)):
+            yield from self._take(list(moment))
+            yield from self._rehearse()
+
+    def _rehearse(self) -> Iterator[Moment]:
+        if self._pipeline is None or self.last_at is None:
+            return
+        view = View(self._pipeline.memory, self.last_at)
+        for rehearsal in self._rehearsals:
+            for told in rehearsal.look(view):
+                yield Moment(told.at, "failover", self._subject.name, "", told.text)
 
     def finish(self) -> Iterator[Moment]:
         """Hand out what waited for more lines. Time ends with the last line: what comes after it is not known."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import keeper
 from bench.recorded import recording
+from keeper.cli import main
 from keeper.config import parse
 from keeper.replay import Moment, Replay
 from keeper.runtime.clock import iso
@@ -145,3 +147,44 @@ def test_an_agents_log_tells_of_its_outage_and_when_packets_would_be_sent_again(
     assert would["text"] == "60 packets (120 events) would be sent again from now on"
     assert "15:03:38" <= would["at"][11:19] <= "15:03:42", "20 packets in a row, for 30 s"
     assert summary["summary"]["recognized"] == summary["summary"]["lines"] == 240
+
+
+@pytest.mark.parametrize(
+    ("role", "wanted"),
+    [
+        (
+            "A",
+            [
+                ("20:34:43", "with a lease, A would step down: the node was paused by somebody else"),
+                ("20:36:19", "with a lease, A would TAKE OVER: eosstore missed 1 window in a row"),
+            ],
+        ),
+        (
+            "B",
+            [
+                ("20:36:19", "with a lease, B would TAKE OVER: eosstore missed 1 window in a row"),
+                ("20:38:25", "without a lease, B would TAKE OVER: eosstore missed 2 windows in a row"),
+            ],
+        ),
+        (
+            "C",
+            [
+                ("20:24:11", "without a lease, C would not take over: our producer missed 0 of 6 windows"),
+                ("20:38:25", "with a lease, C would TAKE OVER: eosstore missed 2 windows in a row"),
+            ],
+        ),
+    ],
+)
+def test_a_replay_tells_what_handing_the_role_over_would_have_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], role: str, wanted: list[tuple[str, str]]
+) -> None:
+    """Of the recordings in both modes: when it would have acted, and until then why not."""
+    config = tmp_path / "config.ini"
+    config.write_text("[node]\nproducer = eosstore\nlog = file:/var/log/nodeos.log\n")
+    log = Path(keeper.__file__).parent / "data" / f"antelope-4.1-{role}.log.xz"
+    assert main(["replay", "-c", str(config), "--role", role, "--failover", "--alerts", str(log)]) == 0
+    said = [(line[11:19], line.split("failover", 1)[1].strip()) for line in capsys.readouterr().out.splitlines()
+            if " > failover" in line]  # fmt: skip
+    for at, text in wanted:
+        assert any(when == at and words.startswith(text) for when, words in said), said
+    assert len(said) < 20

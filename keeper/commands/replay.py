@@ -26,7 +26,7 @@ AGENT_LINE = 16 << 20  # bytes: packets of 5 MB are seen
 LONG = 4 << 20  # bytes of log, packed or not, worth a process of their own
 # What a log tells are tuples, never in a cycle: to look for one after every 700 of them would cost 3 % of the time.
 UNCOLLECTED = 20_000
-MARKS = {"failing": "-", "ok": "+", "unknown": "?", "FIRING": "!", "RESOLVED": "=", "event": "*"}
+MARKS = {"failing": "-", "ok": "+", "unknown": "?", "FIRING": "!", "RESOLVED": "=", "event": "*", "failover": ">"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--node", help="which [node:NAME] the logs are of (default: the first)")
     parser.add_argument("--agent", metavar="NAME", help="the logs are those of this [agent:NAME]")
     parser.add_argument("--role", choices=("A", "B", "C", "F"), help="judge as if the node had this role")
+    parser.add_argument(
+        "--failover", action="store_true", help="tell what handing over the role would have done, and why not before"
+    )
     parser.add_argument("--alerts", action="store_true", help="print only alerts, no verdicts")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, the summary last")
     parser.epilog = (
@@ -52,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     agent = chosen_agent(settings, args)
     watched = agent or chosen(settings, args.node, args.role)
-    replay = Replay(settings, watched)
+    replay = Replay(settings, watched, failover=args.failover or settings.failover is not None)
     clock = Clock()
     began = clock.now()
     counts: dict[str, int] = {}
@@ -143,7 +146,7 @@ def show(moments: Iterable[Moment], args: argparse.Namespace, counts: dict[str, 
     lines: list[str] = []
     for moment in moments:
         counts[moment.kind] = counts.get(moment.kind, 0) + 1
-        if args.alerts and not moment.kind.isupper():
+        if args.alerts and not moment.kind.isupper() and moment.kind != "failover":
             continue
         if args.json:
             lines.append(json.dumps({**moment._asdict(), "at": iso(moment.at)}))

@@ -247,6 +247,22 @@ class Drilled(NamedTuple):
     why: str
 
 
+class OutageEnded(NamedTuple):
+    """Our producer signs again: from `since`, the first of its slots that stayed empty, to `until`, the first that was
+    signed again, `blocks` were lost in `windows`. `whole`: every window in between was seen; else it is at least so
+    much. `here`: this node signs now. `why`: the last that nodeos said on this node about not signing, if anything."""
+
+    at: float
+    producer: str
+    since: float
+    until: float
+    blocks: int
+    windows: int
+    whole: bool
+    here: bool
+    why: str
+
+
 class WindowClosed(NamedTuple):
     """A producer's window of twelve slots is over. `signed` of them hold a block; `slots` has a bit for each."""
 
@@ -373,6 +389,7 @@ Event: TypeAlias = (
     | RoleStands
     | RoleChanged
     | Drilled
+    | OutageEnded
     | WindowClosed
     | LinesSeen
     | LoopLate

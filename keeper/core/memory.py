@@ -15,11 +15,14 @@ from keeper.core.event import (
     BlockReceived,
     BlocksMissed,
     ClockJumped,
+    Drilled,
     EndpointAnswer,
     Event,
     InfoAnswer,
     LinesSeen,
     LoopLate,
+    NotProducing,
+    OutageEnded,
     PacketAnswered,
     PacketResent,
     PacketsCounted,
@@ -27,11 +30,15 @@ from keeper.core.event import (
     PausedAnswer,
     PeerCount,
     ReferenceAnswer,
+    RoleChanged,
+    RoleStands,
     ScheduleAnswer,
     StateFailed,
     WindowClosed,
 )
+from keeper.core.outage import Outages
 from keeper.core.ring import EVENT_BYTES, Ring
+from keeper.core.slots import WINDOW_SECONDS, round_seconds
 from keeper.core.tally import Acceptance, counts
 
 E = TypeVar("E", bound=Event)
@@ -69,6 +76,10 @@ NOT_LOGGED = frozenset(
         ReferenceAnswer,
         ScheduleAnswer,
         StateFailed,
+        OutageEnded,
+        RoleStands,
+        RoleChanged,
+        Drilled,
         WindowClosed,
     }
 )
@@ -171,6 +182,7 @@ class Memory:
         self.turns = 0
         self._bounds = bounds
         self._started = started
+        self._outages = Outages()
 
     def ring(self, kind: type) -> Ring[Event]:
         ring = self.rings.get(kind)
@@ -202,12 +214,26 @@ class Memory:
             self.ring(kind).extend(tuple(run))
         return reached, derived
 
-    def close_windows(self, now: float) -> list[WindowClosed]:
-        """Judge the windows that are over by now, and remember them."""
+    def close_windows(self, now: float) -> list[Event]:
+        """Judge the windows that are over by now, and remember them; with them, the outages of ours that have ended."""
         closed = self.chain.close_windows(now)
-        if closed:
-            self.ring(WindowClosed).extend(closed)
-        return closed
+        if not closed:
+            return []
+        self.ring(WindowClosed).extend(closed)
+        ended = [event for window in closed if (event := self._ended(window)) is not None]
+        return [*closed, *ended]
+
+    def _ended(self, window: WindowClosed) -> OutageEnded | None:
+        if window.producer not in self.chain.ours:
+            return None
+        ended = self._outages.window(window, round_seconds(self.chain.schedule.producers))
+        if ended is None:
+            return None
+        said, own = self.ring(NotProducing).last, self.ring(BlockProduced).last
+        return ended._replace(
+            here=isinstance(own, BlockProduced) and own.slot_time >= ended.until,
+            why=said.text if isinstance(said, NotProducing) and said.at >= ended.since - WINDOW_SECONDS else "",
+        )
 
     def _remember(self, kind: type, events: Sequence[Event]) -> None:
         """Events of one kind in a row."""

@@ -55,7 +55,7 @@ class TakeoverDue(Rule):
         look = log_look(view)
         if not isinstance(look, Look):
             return look
-        if _paused(view) is False:
+        if paused_by_log(view) is False:
             return ok("not yet: this node is not paused", until=look.lasts)
         windows = self.windows_b if subject.role == "B" else self.windows_c
         terms = Terms(subject.name, subject.role, lease=False, windows=windows)
@@ -71,7 +71,7 @@ class TakeoverDue(Rule):
         return failing(f"{reason}, and this node is fit to produce", missed, until)
 
 
-def _paused(view: View) -> bool | None:
+def paused_by_log(view: View) -> bool | None:
     """What the node, or its log, last said; None where neither did."""
     answer = view.last(PausedAnswer)
     said = [(answer.at, answer.paused)] if answer is not None else []
