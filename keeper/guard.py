@@ -37,6 +37,7 @@ from keeper.actions.kill import read_kill
 from keeper.actions.producer_api import Done, ProducerApi, Unknown
 from keeper.actions.trust import why_not_trusted
 from keeper.runtime.clock import since_boot
+from keeper.runtime.systemd import ServiceManager
 
 SOCKET, LOCK, REPORT = "guard.sock", "guard.lock", "guard.json"
 REPORT_BYTES = 4096
@@ -60,9 +61,10 @@ class Armed(NamedTuple):
 
 
 class Guard:
-    """`listening` takes connections of keepers, `wake` is readable when it was told to end."""
+    """`listening` takes connections of keepers, `wake` is readable when it was told to end. `stays` also when there is
+    nothing to guard: a service manager started it."""
 
-    def __init__(self, listening: socket.socket, wake: int, report: int) -> None:
+    def __init__(self, listening: socket.socket, wake: int, report: int, *, stays: bool = False) -> None:
         self._listening = listening
         self._wake = wake
         self._report = report
@@ -72,11 +74,15 @@ class Guard:
         self._fired: dict[str, Any] = {}
         self._look_at = 0.0
         self._unanswered = 0
+        self._stays = stays
+        self._service = ServiceManager(os.environ)
+        self._said_at = 0.0
 
     def run(self) -> int:
         """Guard until there is nothing to guard and nobody to guard it for."""
         alone_until = since_boot() + FIRST
-        while self._keeper or self._armed or since_boot() < alone_until:
+        self._service.say("READY=1")
+        while self._stays or self._keeper or self._armed or since_boot() < alone_until:
             if self._step():
                 if self._armed and not self._fired:
                     self._fire(self._armed, "it was told to end while armed")
@@ -92,6 +98,9 @@ class Guard:
             if one is not None:
                 waiting.register(one, select.POLLIN)
         ready = dict(waiting.poll(self._seconds() * 1000))
+        if since_boot() - self._said_at >= SLICE:
+            self._said_at = since_boot()
+            self._service.say("WATCHDOG=1")
         if self._keeper is not None and self._keeper.fileno() in ready:
             self._hear(self._keeper)
         if self._armed and not self._fired and since_boot() >= self._armed.fence_at:
@@ -282,7 +291,7 @@ def main(arguments: list[str]) -> int:
         os.write(1, READY)
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
-        return Guard(listening, hear, report).run()
+        return Guard(listening, hear, report, stays="--stay" in arguments).run()
 
 
 def _first_in_line() -> None:

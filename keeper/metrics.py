@@ -79,7 +79,10 @@ class Metrics:
         )
         self.failover_wanted = Gauge("keeper_failover_wanted", "1 if this host shall produce.", node, registry=r)
         self.failover_observed = Gauge(
-            "keeper_failover_unpaused", "1 if the node is seen un-paused, 0 paused, NaN not known.", node, registry=r
+            "keeper_failover_unpaused",
+            "1 if the node is seen un-paused, 0 paused, NaN not known.",
+            ["node", "cluster"],
+            registry=r,
         )
         self.lease_configured = Gauge(
             "keeper_failover_lease", "1 with a lease: at most one produces. 0: best effort.", node, registry=r

@@ -28,7 +28,7 @@ GRANTED = Facts(
 class TakeoverDue(Rule):
     """A standby (role B or C) has seen our producer miss `windows_b` or `windows_c` windows in a row, is itself fit to
     produce, and sees the network live: somebody should make it the producer. Until that is so, the reason says what is
-    missing. keeper does not resume the node: that is for a person."""
+    missing. It only says so: who resumes the node is [failover], or a person."""
 
     name = "takeover_due"
     wakes = (WindowClosed, PausedAnswer, ProducerPaused, ProducerResumed)

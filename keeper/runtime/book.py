@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -62,7 +62,8 @@ class Order(NamedTuple):
 
 
 class Drill(NamedTuple):
-    """`kind`: rehearsal, or switch (there and back). `took` in seconds; `text` tells the steps, or what failed."""
+    """`kind`: rehearsal, switch (there and back), or takeover (a planned one). `took` in seconds; `text` tells the
+    steps, or what failed."""
 
     at: float
     kind: str
@@ -182,6 +183,11 @@ class Book:
             self.why = f"{self.path} cannot be read: {error}"
             return []
 
+    def drilled(self, drill: Drill) -> None:
+        """Remember it, if the disk takes it: that it is missing only makes a person drill once more."""
+        with suppress(sqlite3.Error):
+            _add_drill(self._db, drill)
+
     def close(self) -> None:
         self._db.close()
 
@@ -232,8 +238,7 @@ def mend_fuse(state_dir: Path, at: float) -> None:
 
 def add_drill(state_dir: Path, drill: Drill) -> None:
     with beside(state_dir) as db:
-        db.execute("INSERT INTO drills (at, kind, good, took, text) VALUES (?, ?, ?, ?, ?)", drill)
-        db.execute("DELETE FROM drills WHERE id <= (SELECT max(id) FROM drills) - ?", (ORDERS,))
+        _add_drill(db, drill)
 
 
 def history(state_dir: Path, limit: int) -> list[Deed]:
@@ -250,6 +255,11 @@ def drills(state_dir: Path) -> list[Drill]:
 
 def boot_id() -> str:
     return BOOT_ID.read_text().strip()[:8]
+
+
+def _add_drill(db: sqlite3.Connection, drill: Drill) -> None:
+    db.execute("INSERT INTO drills (at, kind, good, took, text) VALUES (?, ?, ?, ?, ?)", drill)
+    db.execute("DELETE FROM drills WHERE id <= (SELECT max(id) FROM drills) - ?", (ORDERS,))
 
 
 def _drills(db: sqlite3.Connection) -> list[Drill]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from keeper.failover.observed import ChainLook
 from keeper.failover.plan import HOOKS, api_of, cluster_of, fingerprint, node_of, promise_of, terms_of
 from keeper.pipeline import Pipeline
 from keeper.rules.looks import Look, log_look
-from keeper.runtime.book import Book
+from keeper.runtime.book import Book, Drill
 from keeper.runtime.clock import Clock, iso, since_boot
 from keeper.runtime.guard_process import Duty, GuardProcess
 from keeper.runtime.hands import Hands, Outfit
@@ -68,10 +69,25 @@ class Failover:
         self._thread = Thread("failover", self.reconciler.run, failed)
 
     def start(self) -> None:
-        for drill in self.reconciler.drills():
+        for drill in filter(self._counts, self.reconciler.drills()):
             self._loop.tell(Drilled(drill.at - self._clock.drift(), drill.good, drill.took, drill.text), self._node)
             self._drills_told = drill.at
         self._thread.start()
+
+    def _counts(self, drill: Drill) -> bool:
+        """Where there is a lease, a rehearsal proves too little."""
+        return drill.kind != "rehearsal" or not self.terms.lease
+
+    def _play(self, produces: bool) -> None:  # as the status has it
+        """Have the rules judge the host by what it is now: a standby that A has become is not failing for being one,
+        and a B that produces is."""
+        pipeline = self._loop.pipelines.get(self._node)
+        role = "A" if produces else self.terms.role if self.terms.role != "A" else "B"
+        if pipeline is None or self.terms.role == "F" or pipeline.memory.subject.role == role:
+            return
+        pipeline.memory.subject = replace(pipeline.memory.subject, role=role)
+        pipeline.judge.wake_all()
+        self._loop.touch(self._node)
 
     def stop(self) -> None:
         self._thread.stop()
@@ -119,16 +135,19 @@ class Failover:
         if stands != self._told or now - self._told_at >= STANDS_EVERY:
             self._told, self._told_at = stands, now
             self._loop.tell(RoleStands(now, *stands), self._node)
+        self._play(status["wanted"])
         drills = self.reconciler.drills()
         for drill in drills:
             if drill.at > self._drills_told:
                 self._drills_told = drill.at
-                self._loop.tell(Drilled(now, drill.good, drill.took, drill.text), self._node)
+                if self._counts(drill):
+                    self._loop.tell(Drilled(now, drill.good, drill.took, drill.text), self._node)
         last = drills[-1] if drills else None
         wall = self._clock.wall()
         return {
             **status,
             "node": self._node,
+            "cluster": cluster_of(self._settings),
             "host": self.terms.host,
             "role": self.terms.role,
             "lease": self.terms.lease,

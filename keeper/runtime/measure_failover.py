@@ -26,7 +26,7 @@ class MeasureFailover:
         for state in STATES:
             m.failover_state.labels(node, state).set(state == status["state"])
         m.failover_wanted.labels(node).set(status["wanted"])
-        m.failover_observed.labels(node).set(_known(status["observed"]))
+        m.failover_observed.labels(node, status["cluster"]).set(_known(status["observed"]))
         m.lease_configured.labels(node).set(status["lease"])
         m.lease_held.labels(node).set(status["lease_held"])
         m.lease_expiry.labels(node).set(_stamp(status["lease_until"]))

@@ -71,6 +71,7 @@ class Reconciler:
         self._counted_at = NEVER
         self._chain_asked_at = NEVER
         self._said_why = ""
+        self._claimed_at = NEVER
         self._by_itself = False  # the last takeover: nobody had asked for it
         self._drills = book.drills()
         self._changes = {"took_over": 0, "stepped_down": 0, "not_resumed": 0, "fence_failed": 0}
@@ -200,6 +201,8 @@ class Reconciler:
             self._changes["not_resumed"] += 1
         if state.name == "fence_failed":
             self._changes["fence_failed"] += 1
+        if state.name in ("claiming", "verifying") and before.name == "standby":
+            self._claimed_at = now
         if state.name == "taking_over":
             self._by_itself = facts.keeper.order != "takeover" and facts.cluster.wanted != self.terms.host
         if state.name == "producing":
@@ -207,6 +210,8 @@ class Reconciler:
             how = "goes on" if not taken_over else TAKEN_OVER if self._by_itself else "ordered takeover"
             if how == TAKEN_OVER:
                 self._stepped_at = now
+            elif taken_over:  # planned: the whole way was walked on this host
+                self._book.drilled(Drill(self._wall(), "takeover", True, now - self._claimed_at, state.why))
             lines.append(Line(self._wall(), how, f"{self.terms.host} produces: {state.why}"))
             self._counted_at = NEVER
             self._changes["took_over"] += taken_over

@@ -162,6 +162,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
             f"[node:{NODE}]\nproducer = {OURS}\nlog = file:{node.log}\napi = {node.url}\nreference_apis = {node.url}\n"
             f"[node:gone]\nlog = file:{directory}/never.log\napi = http://127.0.0.1:{nobody}\n"
             f"{agent.settings(AGENT)}"
+            "[failover]\n"
             f"[alertmanager]\nurls = {inbox.url}, http://127.0.0.1:{nobody}\ninterval = 2s\n"
         )
         keeper = Program("keeper", [sys.executable, "-m", "keeper", "run", "-c", str(config)], directory / "keeper.log")

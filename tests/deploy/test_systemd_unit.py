@@ -36,6 +36,32 @@ def test_systemd_judges_it_hardened(unit: Path) -> None:
     assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
+def test_systemd_accepts_the_guards_unit_and_judges_it_hardened(tmp_path: Path) -> None:
+    """With the drop-in of the node it guards."""
+    guard = tmp_path / "keeper-guard.service"
+    guard.write_text((DEPLOY / guard.name).read_text().replace("/opt/keeper/bin/python", "/bin/true"))
+    node = tmp_path / "nodeos.service"
+    node.write_text("[Service]\nExecStart=/bin/true\n")
+    dropin = tmp_path / "nodeos.service.d" / "guarded.conf"
+    dropin.parent.mkdir()
+    dropin.write_text((DEPLOY / "nodeos-guarded.conf").read_text())
+    verified = run([installed("systemd-analyze"), "verify", "--man=no", str(guard), str(node)])
+    said = [line for line in (verified.stdout + verified.stderr).splitlines() if str(tmp_path) in line]
+    assert (verified.returncode, said) == (0, [])
+    command = ["security", "--offline=true", "--no-pager", "--threshold=15", str(guard)]
+    judged = run([installed("systemd-analyze"), *command])
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_the_guard_is_missed_in_time() -> None:
+    """A guard that is frozen is killed before the lease of its node can end elsewhere."""
+    text = (DEPLOY / "keeper-guard.service").read_text()
+    [seconds] = re.findall(r"(?m)^WatchdogSec=(\d+)$", text)
+    assert int(seconds) < Timing().act_within + Timing().margin
+    assert re.findall(r"(?m)^(?:User|StateDirectory)=(.+)$", text) == ["keeper", "keeper"]
+    assert "keeper-guard.service" in (DEPLOY / "nodeos-guarded.conf").read_text()
+
+
 def test_the_user_of_the_unit_is_the_one_that_is_created(tmp_path: Path) -> None:
     """deploy/keeper.sysusers.conf makes the user and group the unit runs as, at home in its state."""
     (tmp_path / "etc").mkdir()

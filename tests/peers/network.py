@@ -12,6 +12,7 @@ at its own start tries again every 30 s.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -97,13 +98,27 @@ class Network:
         for name, node in self.nodes.items():
             if name in "ABC":
                 node.start()
-        eventually(
-            lambda: all(node.head() == old for node in self.nodes.values()), "all nodes to have the old chain", PATIENCE
-        )
+        self._sync(old)
         leader.resume()
         eventually(lambda: self.together(old), "all nodes to follow new blocks", PATIENCE)
         for node in self.nodes.values():
             node.begin_log()
+
+    def _sync(self, old: int) -> None:
+        """Wait until all have the old chain. Now and then two nodes that connect to each other at once both wait for
+        the other to send: who has not got it in a while is started again."""
+
+        def behind() -> list[Nodeos]:
+            return [node for node in self.nodes.values() if node.head() != old]
+
+        for _ in range(3):
+            with contextlib.suppress(AssertionError):
+                eventually(lambda: not behind(), "all nodes to have the old chain", PATIENCE / 3)
+                return
+            for node in behind():
+                node.stop()
+                node.start(*((STALE, PAUSED) if node.name == "net" else ()))
+        eventually(lambda: not behind(), "all nodes to have the old chain", PATIENCE / 3)
 
     def together(self, above: int = 0) -> bool:
         """True when every node's head is younger than 3 s and its number higher than `above`."""
