@@ -273,6 +273,8 @@ class Daemon:
         unstored = None if self.store.failing_since is None else f"nothing can be stored: {self.store.last_error}"
         self.crew.deliver(self.loop.pipelines, now, unstored, saved=saved)
         self.announcer.put(owed)
+        if self.failover is not None:
+            self.failover.after_turn()
         if turned.transitions or now - self._levels_at >= HEARTBEAT:
             self._levels_at = now
             self._look_at_silences()

@@ -10,7 +10,16 @@ from typing import Any
 from keeper.actions.brief_http import read_address, resolved
 from keeper.actions.kill import read_kill
 from keeper.actions.producer_api import ProducerApi
-from keeper.core.event import BlockProduced, Drilled, NodeStarted, NotProducing, RoleChanged, RoleStands
+from keeper.core.event import (
+    BlockProduced,
+    BlockReceived,
+    Drilled,
+    Event,
+    NodeStarted,
+    NotProducing,
+    RoleChanged,
+    RoleStands,
+)
 from keeper.core.memory import View
 from keeper.core.slots import round_seconds
 from keeper.errors import KeeperError
@@ -52,6 +61,7 @@ class Failover:
         self._told: tuple[Any, ...] = ()
         self._told_at = float("-inf")
         self._drills_told = 0.0
+        self._newest: Event | None = None  # the newest block of a peer
         self.terms = terms_of(settings)
         book = Book.open(Path(settings.keeper.state_dir))
         self._state_dir = Path(settings.keeper.state_dir)
@@ -124,6 +134,16 @@ class Failover:
         if pipeline is not None:
             keeper = self._loop.pipelines.get(KEEPER)
             self.reconciler.heard_chain(chain_look(pipeline, keeper, self._clock.now(), since_boot()))
+
+    def after_turn(self) -> None:
+        """Tell it at once when a block came that was signed as us: another signer cannot wait for the next look."""
+        pipeline = self._loop.pipelines.get(self._node)
+        newest = pipeline.memory.ring(BlockReceived).last if pipeline is not None else None
+        if pipeline is None or newest is self._newest:
+            return
+        self._newest = newest
+        if isinstance(newest, BlockReceived) and newest.producer in pipeline.memory.subject.producers:
+            self.look_at_chain()
 
     def publish(self, now: float) -> dict[str, Any]:
         """The status as people read it; the rules are told when something in it has changed."""

@@ -20,7 +20,8 @@ from tests.peers.network import OURS
 from tests.peers.nodeos import Nodeos
 
 EVERY = 0.05  # seconds between two looks at a node
-PRODUCED = re.compile(rb"Produced block \S+ #(\d+) @ (\S+) signed by " + OURS.encode())
+# This nodeos prints the block's place in the window behind its number, and means "signer".
+PRODUCED = re.compile(rb"Produced block \S+ #(\d+)(?: \d+)? @ (\S+) (?:signed by|singer:) " + OURS.encode())
 
 
 class Span(NamedTuple):
@@ -107,7 +108,9 @@ class Observer:
     def signed_twice(self) -> dict[int, list[str]]:
         """Slots that two nodes signed, with both. Two empty blocks of one slot would look alike on the chain."""
         hosts: dict[int, list[str]] = {}
-        for one in self.signed():
+        signed = self.signed()
+        assert signed or not any(self.spans.values()), "nobody's log shows a block of ours: it is not understood"
+        for one in signed:
             hosts.setdefault(one.slot, []).append(one.host)
         return {slot: names for slot, names in hosts.items() if len(set(names)) > 1}
 
