@@ -10,6 +10,7 @@ from pathlib import Path
 from keeper.actions.outfit import why_unsendable
 from keeper.config import load
 from keeper.errors import ConfigError
+from keeper.failover.plan import notes
 from keeper.settings import AgentSettings
 
 
@@ -50,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     for agent in settings.agents:
         if agent.log and not (agent.url or agent.script):
             print(f"note: [agent:{agent.name}] has neither url nor script: what it loses is kept, and not sent again")
+    for note in notes(settings):
+        print(f"note: {note}")
     if not targets:
         print("note: no [alertmanager] and no [webhook:NAME]: alerts are only shown on the page and in /metrics")
     return 0

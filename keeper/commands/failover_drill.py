@@ -17,6 +17,7 @@ from keeper.runtime.clock import Clock, since_boot
 from keeper.settings import FailoverSettings, Settings
 
 WAIVED = ("missed", "cooled", "paused")  # what a rehearsal on a quiet day cannot have
+LIVES = ("is there", "is active", "is running", "is activating")  # how the ways to kill say that they see it
 SWITCH_WITHIN = 300.0  # seconds for each way
 
 
@@ -71,6 +72,8 @@ def _try_kill(failover: FailoverSettings) -> str:
     why = read_kill(failover.kill, since_boot, failover.docker).gone(since_boot() + 1.0)
     if not why:
         raise KeeperError(f"{failover.kill} finds no process to end, though the node runs")
+    if not why.endswith(LIVES):
+        raise KeeperError(why)
     return why
 
 

@@ -120,6 +120,21 @@ def why_unsafe(settings: Settings) -> Iterator[Unsafe]:
         yield "failover", "username", "[failover] username: it needs a password, such as file:/etc/keeper/etcd"
 
 
+def notes(settings: Settings) -> Iterator[str]:
+    """What is no mistake, and should be known before the night in which it matters."""
+    failover = settings.failover
+    if failover is None:
+        return
+    terms = terms_of(settings)
+    yield f"[failover] promises: {promise_of(terms)}"
+    members = len(failover.lease)
+    if members in (1, 2):
+        lost = "it" if members == 1 else "one of the two"
+        yield f"[failover] lease: while {lost} is away nobody can take over and who produces stops; name three members"
+    if terms.role in "ABC" and not failover.node_config:
+        yield "[failover] node_config is not given: whether the node starts paused is not checked"
+
+
 def _which_node(settings: Settings, failover: FailoverSettings) -> str:
     names = ", ".join(node.name for node in settings.nodes if node.producer) or "none"
     if failover.node:

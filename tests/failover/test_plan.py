@@ -8,7 +8,7 @@ import pytest
 
 from keeper.config import parse
 from keeper.errors import ConfigError
-from keeper.failover.plan import cluster_of, fingerprint, promise_of, terms_of
+from keeper.failover.plan import cluster_of, fingerprint, notes, promise_of, terms_of
 
 NODE = "[node]\nproducer = eosstore\nlog = file:/var/log/nodeos.log\napi = http://127.0.0.1:8888\n"
 LEASE = "[failover]\nlease = etcd:http://10.0.0.1:2379, http://10.0.0.2:2379\nkill = systemd:nodeos.service\n"
@@ -119,6 +119,15 @@ def test_the_nodes_own_configuration_is_looked_at(tmp_path: Path) -> None:
         "pause-on-startup = true\n"
     )
     parse(text(f"{LEASE}node_config = {config}\n"), "config.ini", {})
+
+
+def test_what_is_no_mistake_is_noted() -> None:
+    """The promise in words, an etcd that must not lose a member, a node nobody looked at."""
+    said = "\n".join(notes(parse(text(), "c", {})))
+    assert "promises: at most one node" in said
+    assert "while one of the two is away nobody can take over" in said
+    assert "whether the node starts paused is not checked" in said
+    assert list(notes(parse(text(""), "c", {}))) == []
 
 
 def test_a_script_that_others_can_write_is_refused(tmp_path: Path) -> None:
