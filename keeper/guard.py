@@ -14,6 +14,9 @@ It is the guard that resumes the node: a keeper that is frozen between looking a
 after the guard has fenced. One packet a message, its number and words in lines. Times are CLOCK_BOOTTIME, the same in
 both processes. It outlives the keeper that started it as long as it is armed; the next keeper takes it over. What it
 did is in guard.json, whose place on the disk is taken from the start.
+
+As a service of its own (`--stay`, deploy/keeper-guard.service) it stays when there is nothing to guard, and its manager
+notices when it is frozen. keeper starts none then, but waits for that one to be started again: the lock file says so.
 """
 
 from __future__ import annotations
@@ -30,14 +33,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keeper.actions.bounded import run as run_bounded
 from keeper.actions.brief_http import read_address, resolved
 from keeper.actions.fence import Fenced, Ladder, fence, holds
 from keeper.actions.kill import read_kill
-from keeper.actions.producer_api import Done, ProducerApi, Unknown
-from keeper.actions.trust import why_not_trusted
+from keeper.actions.producer_api import Done, Outcome, ProducerApi, Refused, Unknown
+from keeper.actions.site import carry_out
 from keeper.runtime.clock import since_boot
-from keeper.runtime.systemd import ServiceManager
+from keeper.runtime.systemd import Pulse, ServiceManager
 
 SOCKET, LOCK, REPORT = "guard.sock", "guard.lock", "guard.json"
 REPORT_BYTES = 4096
@@ -49,6 +51,7 @@ UNANSWERED = 5  # looks in a row without an answer, until it is fenced again
 RESUMING = 1.0  # seconds
 FIRST = 10.0  # seconds in which somebody has to come
 READY = b"ready\n"
+STAY, STAYS = "--stay", b"stays\n"
 
 
 class Armed(NamedTuple):
@@ -75,13 +78,12 @@ class Guard:
         self._look_at = 0.0
         self._unanswered = 0
         self._stays = stays
-        self._service = ServiceManager(os.environ)
-        self._said_at = 0.0
+        self._pulse = Pulse(ServiceManager(os.environ if stays else {}))
 
     def run(self) -> int:
         """Guard until there is nothing to guard and nobody to guard it for."""
         alone_until = since_boot() + FIRST
-        self._service.say("READY=1")
+        self._pulse.begin()
         while self._stays or self._keeper or self._armed or since_boot() < alone_until:
             if self._step():
                 if self._armed and not self._fired:
@@ -98,9 +100,7 @@ class Guard:
             if one is not None:
                 waiting.register(one, select.POLLIN)
         ready = dict(waiting.poll(self._seconds() * 1000))
-        if since_boot() - self._said_at >= SLICE:
-            self._said_at = since_boot()
-            self._service.say("WATCHDOG=1")
+        self._pulse.beat(since_boot())
         if self._keeper is not None and self._keeper.fileno() in ready:
             self._hear(self._keeper)
         if self._armed and not self._fired and since_boot() >= self._armed.fence_at:
@@ -166,11 +166,26 @@ class Guard:
         if (left := armed.fence_at - since_boot()) <= 0:
             return "no\nits time is over"
         if armed.takeover:
-            return _by_script(armed.takeover, words, left)
-        said = armed.ladder.api.resume(min(RESUMING, left))
+            said = self._by_script(armed.takeover, words, left)
+        else:
+            said = armed.ladder.api.resume(min(RESUMING, left))
         if isinstance(said, Done):
             return ""
         return f"{'bad' if isinstance(said, Unknown) else 'no'}\n{said.why}"
+
+    def _by_script(self, path: str, words: list[str], left: float) -> Outcome:
+        """`words`: seconds it may take, and its environment, NAME=VALUE each. Nothing else is done while it runs, so it
+        is killed when the time to fence has come. What it did is for keeper to read back."""
+        within, *pairs = words or [""]
+        environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        try:
+            until = since_boot() + min(float(within or RESUMING), left)
+        except ValueError:
+            return Refused("it is not said how long it may take")
+        self._pulse.skip(left)
+        said = carry_out(path, environment, until, since_boot)
+        self._pulse.skip(0)
+        return said
 
     def _arm(self, words: list[str]) -> None:
         """Raises ValueError, and OSError when the API's name cannot be resolved."""
@@ -195,7 +210,9 @@ class Guard:
 
     def _fire(self, armed: Armed, cause: str) -> None:
         began = since_boot()
+        self._pulse.skip(armed.ladder.act_within)
         result = fence(armed.ladder, since_boot, _wait)
+        self._pulse.skip(0)
         times = int(self._fired.get("times", 0)) + 1
         self._fired = {
             "cause": cause,
@@ -241,38 +258,17 @@ class Guard:
             os.write(2, b"keeper guard: " + text.rstrip() + b"\n")
 
 
-def _by_script(path: str, words: list[str], left: float) -> str:
-    """`words`: seconds it may take, and its environment, NAME=VALUE each. Nothing else is done while it runs, so it is
-    killed when the time to fence has come. What it did is for keeper to read back."""
-    if why := why_not_trusted(Path(path)):
-        return f"no\n{why}"
-    within, *pairs = words or [str(RESUMING)]
-    environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-    try:
-        code, said = run_bounded([path], environment, since_boot() + min(float(within), left), since_boot)
-    except OSError as error:
-        return f"no\n{path} cannot be started: {error.strerror}"
-    except ValueError as error:
-        return f"no\n{error}"
-    if code == 0:
-        return ""
-    last = f": {said.splitlines()[-1]}" if said else ""
-    if code is None:
-        return f"bad\n{path} did not end in time and was killed{last}"
-    return f"no\n{path} ended with {code}{last}"
-
-
 def main(arguments: list[str]) -> int:
     """Guard in a directory. Says `ready` on its standard output as soon as a keeper can connect."""
     directory = Path(arguments[0])
     os.umask(0o077)
     os.chdir("/")
     lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.write(2, f"keeper guard: another guard runs in {directory}\n".encode())
+    stays = STAY in arguments
+    if not _alone(lock, directory, patient=stays):
         return 3
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, STAYS if stays else b"", 0)
     report = os.open(directory / REPORT, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.pwrite(report, b" " * (REPORT_BYTES - 1) + b"\n", 0)
     _first_in_line()
@@ -291,7 +287,21 @@ def main(arguments: list[str]) -> int:
         os.write(1, READY)
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
-        return Guard(listening, hear, report, stays="--stay" in arguments).run()
+        return Guard(listening, hear, report, stays=stays).run()
+
+
+def _alone(lock: int, directory: Path, *, patient: bool) -> bool:
+    """Whether no other guard runs in the directory. A service that ended for that would be started again and again: it
+    waits until the other one, which keeper started before, has nothing to guard any more."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.write(2, f"keeper guard: another guard runs in {directory}\n".encode())
+        if not patient:
+            return False
+        ServiceManager(os.environ).say("STATUS=waits for another guard to end: restart keeper, which started it")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return True
 
 
 def _first_in_line() -> None:

@@ -10,6 +10,7 @@ import select
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def run(argv: Sequence[str], environment: Mapping[str, str], until: float, now: 
         raise
     finally:
         os.close(writing)
+    with suppress(OSError):  # keeper and its guard are to be killed last when memory runs out, what they start is not
+        Path(f"/proc/{pid}/oom_score_adj").write_text("0")
     os.set_blocking(reading, False)
     ended = os.pidfd_open(pid)
     try:

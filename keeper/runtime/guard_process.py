@@ -10,13 +10,14 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keeper.errors import KeeperError
-from keeper.guard import MESSAGE, READY, REPORT, RESUMING, SOCKET
+from keeper.guard import LOCK, MESSAGE, READY, REPORT, RESUMING, SOCKET, STAYS
 
 TOP = Path(__file__).parents[2]
 # Isolated and without `site`: half the time to start, and nobody's sitecustomize in it.
@@ -24,6 +25,9 @@ START = "import sys; sys.path.insert(0, sys.argv[1]); from keeper.guard import m
 STARTING = 10.0  # seconds
 ANSWER = 0.5  # seconds; it has nothing else to do
 PATIENCE = 10.0  # seconds for one that may be fencing
+RESTARTING = 3.0  # seconds for one that is a service to be started again
+AGAIN = 0.05  # seconds between two looks for it
+OF_KEEPER = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # keeper's line to systemd, in its environment
 
 
 class GuardLost(KeeperError):  # noqa: N818  # it is an answer, and reads as one where it is caught
@@ -67,12 +71,15 @@ class GuardProcess:
         """Take over the guard that is there, as it is, or start one; that loses the report of the one before.
 
         One that fences at this moment is waited for, up to `patience` seconds, which must be more than a fence takes;
-        one that does not answer even then is killed, as it is frozen. Raises GuardLost.
+        one that does not answer even then is killed, as it is frozen. One that is a service is started again by its
+        manager: another in its place would only keep that one out. Raises GuardLost.
         """
         if self._connect():
             if self._answers(patience):
                 return
             self._kill()
+        if self._comes_again():
+            return
         self._spawn()
         if not self._connect():
             raise GuardLost(f"the guard does not listen at {self._directory / SOCKET}")
@@ -143,7 +150,8 @@ class GuardProcess:
 
     def _connect(self) -> bool:
         line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        line.settimeout(ANSWER)
+        # With Python's own timeout it would fail at once when others wait to be accepted, instead of waiting, too.
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, round(ANSWER * 1e6)))
         try:
             line.connect(str(self._directory / SOCKET))
         except (FileNotFoundError, ConnectionRefusedError):
@@ -154,6 +162,19 @@ class GuardProcess:
             raise GuardLost(f"the guard cannot be reached at {self._directory / SOCKET}: {error}") from error
         self._line = line
         return True
+
+    def _comes_again(self) -> bool:
+        try:
+            if (self._directory / LOCK).read_bytes() != STAYS:
+                return False
+        except OSError:
+            return False
+        until = time.monotonic() + RESTARTING
+        while time.monotonic() < until:
+            if self._connect():
+                return True
+            time.sleep(AGAIN)
+        return False
 
     def _answers(self, within: float) -> bool:
         try:
@@ -182,9 +203,15 @@ class GuardProcess:
 
     def _spawn(self) -> None:
         argv = [sys.executable, "-I", "-S", "-c", START, str(TOP), str(self._directory)]
+        environment = {name: value for name, value in os.environ.items() if name not in OF_KEEPER}
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and file
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, cwd="/"
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                cwd="/",
+                env=environment,
             )
         except OSError as error:
             raise GuardLost(f"the guard cannot be started: {error.strerror}") from error

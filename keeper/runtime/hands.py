@@ -18,6 +18,7 @@ from keeper.actions.bounded import run as run_bounded
 from keeper.actions.kill import Kill as KillWay
 from keeper.actions.producer_api import Done, Nobody, ProducerApi, Refused
 from keeper.actions.producer_api import Outcome as Said
+from keeper.actions.site import is_no
 from keeper.actions.trust import why_not_trusted
 from keeper.core.source import Now
 from keeper.errors import KeeperError
@@ -361,19 +362,19 @@ class Hands:
         self._post(Answer(action, result))
 
     def _script(self, path: str, name: str, epoch: int, seconds: float) -> tuple[Outcome, str]:
-        """UNKNOWN when it did not end in time: it was killed in the middle of whatever it did."""
+        """UNKNOWN when it did not end by itself, as it was killed in the middle of whatever it did; or says so."""
         if why := why_not_trusted(Path(path)):
             return Outcome.FAILED, f"{name} was not run: {why}"
         try:
-            code, said = run_bounded([path], self._environment(name, epoch), self._now() + seconds, self._now)
+            ended = run_bounded([path], self._environment(name, epoch), self._now() + seconds, self._now)
         except OSError as error:
             return Outcome.FAILED, f"{name} cannot be started: {error.strerror}"
-        if code == 0:
+        if ended.code == 0:
             return Outcome.DONE, ""
-        words = f": {said.splitlines()[0]}" if said else ""
-        if code is None:
+        words = f": {ended.said.splitlines()[0]}" if ended.said else ""
+        if ended.code is None:
             return Outcome.UNKNOWN, f"{name} did not end within {seconds:g} s and was killed{words}"
-        return Outcome.FAILED, f"{name} ended with {code}{words}"
+        return (Outcome.FAILED if is_no(ended) else Outcome.UNKNOWN), f"{name} ended with {ended.code}{words}"
 
     def _environment(self, name: str, epoch: int) -> dict[str, str]:
         own = {"KEEPER_ACTION": name, "KEEPER_EPOCH": str(epoch), "KEEPER_REASON": self.why, "KEEPER_DRILL": ""}

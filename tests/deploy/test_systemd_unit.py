@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from keeper import guard
 from keeper.commands.status import address_of
 from keeper.failover.lease import Timing
 from tests.deploy.files import DEPLOY, UNIT
@@ -38,17 +39,17 @@ def test_systemd_judges_it_hardened(unit: Path) -> None:
 
 def test_systemd_accepts_the_guards_unit_and_judges_it_hardened(tmp_path: Path) -> None:
     """With the drop-in of the node it guards."""
-    guard = tmp_path / "keeper-guard.service"
-    guard.write_text((DEPLOY / guard.name).read_text().replace("/opt/keeper/bin/python", "/bin/true"))
+    unit = tmp_path / "keeper-guard.service"
+    unit.write_text((DEPLOY / unit.name).read_text().replace("/opt/keeper/bin/python", "/bin/true"))
     node = tmp_path / "nodeos.service"
     node.write_text("[Service]\nExecStart=/bin/true\n")
     dropin = tmp_path / "nodeos.service.d" / "guarded.conf"
     dropin.parent.mkdir()
     dropin.write_text((DEPLOY / "nodeos-guarded.conf").read_text())
-    verified = run([installed("systemd-analyze"), "verify", "--man=no", str(guard), str(node)])
+    verified = run([installed("systemd-analyze"), "verify", "--man=no", str(unit), str(node)])
     said = [line for line in (verified.stdout + verified.stderr).splitlines() if str(tmp_path) in line]
     assert (verified.returncode, said) == (0, [])
-    command = ["security", "--offline=true", "--no-pager", "--threshold=15", str(guard)]
+    command = ["security", "--offline=true", "--no-pager", "--threshold=15", str(unit)]
     judged = run([installed("systemd-analyze"), *command])
     assert judged.returncode == 0, judged.stdout + judged.stderr
 
@@ -59,7 +60,16 @@ def test_the_guard_is_missed_in_time() -> None:
     [seconds] = re.findall(r"(?m)^WatchdogSec=(\d+)$", text)
     assert int(seconds) < Timing().act_within + Timing().margin
     assert re.findall(r"(?m)^(?:User|StateDirectory)=(.+)$", text) == ["keeper", "keeper"]
-    assert "keeper-guard.service" in (DEPLOY / "nodeos-guarded.conf").read_text()
+    [seconds] = re.findall(r"(?m)^TimeoutStopSec=(\d+)$", text)
+    assert int(seconds) > Timing().act_within
+    assert f"-m {guard.__name__} /var/lib/keeper {guard.STAY}\n" in text
+
+
+def test_the_node_ends_with_its_guard_and_starts_with_it() -> None:
+    """BindsTo= alone would leave it stopped, and is not strict without After=."""
+    text = (DEPLOY / "nodeos-guarded.conf").read_text()
+    bound = re.findall(r"(?m)^(BindsTo|After|WantedBy)=keeper-guard\.service$", text)
+    assert bound == ["BindsTo", "After", "WantedBy"]
 
 
 def test_the_user_of_the_unit_is_the_one_that_is_created(tmp_path: Path) -> None:
