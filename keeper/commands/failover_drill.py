@@ -11,7 +11,7 @@ from keeper.actions.trust import why_not_trusted
 from keeper.commands.failover_order import hand_over, status_of, why_not_switch
 from keeper.commands.failover_peers import Steps, api_at, store_of
 from keeper.errors import KeeperError
-from keeper.failover.plan import HOOKS, node_of, terms_of
+from keeper.failover.plan import HOOKS, api_of, node_of, terms_of
 from keeper.runtime.book import Drill, add_drill
 from keeper.runtime.clock import Clock, since_boot
 from keeper.settings import FailoverSettings, Settings
@@ -86,7 +86,7 @@ def _try_script(settings: Settings, name: str, path: Path) -> str:
     terms = terms_of(settings)
     environment = {
         "KEEPER_ACTION": name, "KEEPER_DRILL": "1", "KEEPER_HOST": terms.host, "KEEPER_ROLE": terms.role,
-        "KEEPER_EPOCH": "0", "KEEPER_REASON": "drill",
+        "KEEPER_EPOCH": "0", "KEEPER_REASON": "drill", **_of_node(settings),
     }  # fmt: skip
     try:
         code, said = run_bounded([str(path)], environment, since_boot() + terms.hook_within, since_boot)
@@ -95,6 +95,13 @@ def _try_script(settings: Settings, name: str, path: Path) -> str:
     if code is None:
         raise KeeperError(f"it did not end within {terms.hook_within:g} s: a takeover would be vetoed")
     return "it agrees" if code == 0 else f"it would veto with {code}: {said[:100]}"
+
+
+def _of_node(settings: Settings) -> dict[str, str]:
+    failover, node = settings.failover, node_of(settings)
+    if failover is None or node is None:
+        return {}
+    return {"KEEPER_PRODUCER": ",".join(node.producer), "KEEPER_API": api_of(failover, node)}
 
 
 def there_and_back(settings: Settings, to: str | None) -> int:

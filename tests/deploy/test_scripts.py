@@ -24,6 +24,7 @@ class Api:
     def __init__(self) -> None:
         self.paused = True
         self.stubborn = False
+        self.answers = 201  # the status; 0: hang up without one
         self.posted: list[tuple[str, str]] = []
         api = self
 
@@ -38,7 +39,9 @@ class Api:
                 if order in ("pause", "resume") and not api.stubborn:
                     api.paused = order == "pause"
                 said = str(api.paused).lower().encode() if order == "paused" else b'{"result":"ok"}'
-                self.send_response(201)
+                if not api.answers:
+                    return
+                self.send_response(api.answers)
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
                 self.wfile.write(said)
@@ -124,9 +127,16 @@ def test_resuming_and_pausing_with_a_key_in_a_file(site: Site, api: Api) -> None
     assert site.run("step-down-api", KEEPER_HEADER_FILE=header)[0] == 0
     assert api.paused
     code, _ = site.run("takeover-api", KEEPER_HEADER_FILE=site.file("wrong", "Authorization: Bearer no\n"))
-    assert (code != 0, api.paused) == (True, True)
+    assert (code, api.paused) == (1, True)
     assert site.run("takeover-api", KEEPER_HEADER_FILE=header, KEEPER_DRILL="1")[0] == 0
     assert api.paused, "a drill changes nothing"
+    broken = {"KEEPER_HEADER_FILE": header, "KEEPER_API": "http://127.0.0.1:1"}
+    assert site.run("takeover-api", **broken)[0] == 1, "nobody was asked"
+    api.answers = 500
+    assert site.run("takeover-api", KEEPER_HEADER_FILE=header)[0] == 75, "it may have been done"
+    api.answers = 0
+    assert site.run("takeover-api", KEEPER_HEADER_FILE=header)[0] == 75, "it may still be done"
+    api.answers, api.paused = 201, True
     api.stubborn = True
     assert site.run("takeover-api", KEEPER_HEADER_FILE=header) == (1, "the node said ok to resume, and is paused")
 
@@ -141,6 +151,11 @@ def test_activating_a_finalizer_key_and_registering_a_signing_key(site: Site) ->
     assert 'push action eosio actfinkey ["eosstore", "PUB_BLS_abc"] --permission eosstore@finalizer' in (
         site.calls.read_text()
     )
+    before = site.calls.read_text()
+    code, said = site.run(
+        "activate-finalizer-key", KEEPER_FINALIZER_CONF=conf, KEEPER_FINALIZER_WALLET=wallet, KEEPER_DRILL="1"
+    )
+    assert (code, said, site.calls.read_text()) == (0, "would activate PUB_BLS_abc", before)
     conf = site.file(
         "signing.conf",
         "ACCOUNT=eosstore\nPERMISSION=regprod\nKEY=EOS6M\nURL=https://one.example\nLOCATION=276\nWALLET=keeper\n",
