@@ -10,7 +10,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 
 from keeper.errors import KeeperError
 from keeper.guard import LOCK, MESSAGE, READY, REPORT, RESUMING, SOCKET, STAYS
+from keeper.runtime.clock import since_boot
 
 TOP = Path(__file__).parents[2]
 # Isolated and without `site`: half the time to start, and nobody's sitecustomize in it.
@@ -169,11 +169,11 @@ class GuardProcess:
                 return False
         except OSError:
             return False
-        until = time.monotonic() + RESTARTING
-        while time.monotonic() < until:
+        until = since_boot() + RESTARTING
+        while since_boot() < until:
             if self._connect():
                 return True
-            time.sleep(AGAIN)
+            select.poll().poll(1000 * AGAIN)
         return False
 
     def _answers(self, within: float) -> bool:
