@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from keeper.core.source import Now, Wait
-from keeper.failover.actions import WRITTEN, Answer, Deed, Journal, Outcome, Said, Want
+from keeper.failover.actions import WRITTEN, Answer, Deed, Journal, Outcome, Said
 from keeper.failover.conditions import Moment, why_not
 from keeper.failover.evidence import speaking_against
 from keeper.failover.facts import Facts
 from keeper.failover.observed import ChainLook, NodeSample, Observed, Stands, fuse_trouble
 from keeper.failover.roles import step
+from keeper.failover.shown import PRODUCES, deed_in_words, status_of
 from keeper.failover.state import NEVER, State, kept, restored
 from keeper.failover.terms import Terms
 from keeper.runtime.book import Book, Drill, Order
@@ -29,7 +30,6 @@ from keeper.runtime.hands import Hands, Message, StoreFailed, StoreLook, Told
 
 log = logging.getLogger("keeper")
 
-PRODUCES = ("taking_over", "producing")
 TAKEN_OVER = "takeover"  # the kind of line that counts for the fuse
 STEPPED_DOWN = "step-down"
 SWITCHED = "switch"  # planned, so there is nothing to rest from
@@ -186,10 +186,7 @@ class Reconciler:
     def _journal(self, deed: Deed) -> Line:
         if isinstance(deed, Said):
             return Line(self._wall(), "state", f"{deed.state}: {deed.sentence}")
-        if deed == Want(""):
-            return Line(self._wall(), "deed", "take back the wish for a switch")
-        words = ", ".join(f"{SHOWN[name]}{value}" for name, value in deed._asdict().items() if name in SHOWN)
-        return Line(self._wall(), "deed", f"{DEED_WORDS.get(type(deed).__name__, type(deed).__name__)} {words}".strip())
+        return Line(self._wall(), "deed", deed_in_words(deed))
 
     def _role_lines(self, before: State, state: State, facts: Facts, now: float) -> list[Line]:
         """The two lines that people and the fuse look for: took over, stepped down. What was planned neither counts for
@@ -267,7 +264,7 @@ class Reconciler:
             done = f"done: {self.terms.host} produces"
         elif order.what == "step-down" and self.state.name in ("standby", "suspended"):
             done = f"done: {self.terms.host} is paused"
-        elif order.what == "takeover" and self.state.refused and now - began > REFUSED_AFTER:
+        elif order.what == "takeover" and self._is_refused(began, now):
             done = f"not done: {self.state.refused}; `keeper failover switch --to {self.terms.host}` asks for it"
         elif now > self._order_until:
             moment = Moment(self.state, facts, now, self.terms)
@@ -276,6 +273,10 @@ class Reconciler:
             self._book.answer(order, done)
             self._order = None
             self._line("order", f"{order.what}: {done}")
+
+    def _is_refused(self, began: float, now: float) -> bool:
+        """The store has said no to what was asked since the order came."""
+        return bool(self.state.refused) and self.state.tried_at >= began and now - began > REFUSED_AFTER
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 
@@ -292,38 +293,8 @@ class Reconciler:
             log.info("failover=why_not reason=%r", why or "nothing speaks against taking over")
 
     def _status(self, facts: Facts, now: float) -> dict[str, Any]:
-        state, observed = self.state, self.observed
-        seen = observed.seen
-        against = speaking_against(facts, self.terms)
-        standing_by = state.name in ("watching", "standby", "suspended", "claiming")
-        moment = Moment(state, facts, now, self.terms)
-        return {
-            "at": now,
-            "state": state.name,
-            "since": now - state.since,
-            "why": state.why,
-            "why_not": (why_not(moment) or "") if standing_by else "",
-            "against": against if standing_by else [],
-            "wanted": state.name in PRODUCES,
-            "observed": None if facts.node.paused is None else not facts.node.paused,
-            "gone": facts.node.gone,
-            "epoch": state.epoch,
-            "lease_held": state.grant is not None,
-            "lease_ends_in": None if state.grant is None else state.grant.until - now,
-            "holder": seen.holder if seen is not None and facts.cluster.paused is not None else None,
-            "wanted_host": facts.cluster.wanted,
-            "hosts": dict(seen.roles) if seen is not None else {},
-            "automation_paused": facts.cluster.paused,
-            "takeovers": self._takeovers,
-            "fuse": self.terms.fuse,
-            "rests_for": facts.keeper.cooled,
-            "order": facts.keeper.order,
-            "healthy_rounds": facts.keeper.healthy,
-            "gap": facts.chain.gap,
-            "missed": facts.chain.missed,
-            "changes": dict(self._changes),
-            "troubles": self._troubles(now),
-        }
+        known = status_of(Moment(self.state, facts, now, self.terms), self.observed.seen)
+        return {**known, "changes": dict(self._changes), "troubles": self._troubles(now)}
 
     def _troubles(self, now: float) -> list[str]:
         found = []
@@ -336,15 +307,3 @@ class Reconciler:
         if fuse := fuse_trouble(self._takeovers, self.terms):
             found.append(fuse)
         return found + self.observed.troubles(now)
-
-
-SHOWN = {"epoch": "epoch ", "attempt": "attempt ", "host": "", "name": ""}  # of what is done, and how it is said
-DEED_WORDS = {
-    "Acquire": "ask for the lease",
-    "Release": "give the lease back",
-    "Want": "ask all to make the producer:",
-    "Resume": "resume the node,",
-    "Pause": "pause the node,",
-    "Kill": "kill the node,",
-    "RunHook": "run",
-}
