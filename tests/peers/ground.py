@@ -1,7 +1,7 @@
 """Hosts of their own for programs, in network namespaces: cables between them can be cut, in one direction, too.
 
 A switch (a bridge in a namespace of its own) connects them and the test itself; nothing else on the machine is touched.
-Needs root; elsewhere the tests that use it are skipped.
+What a killed test run left behind is removed by the next. Needs root; elsewhere the tests that use it are skipped.
 """
 
 from __future__ import annotations
@@ -11,25 +11,34 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tests.peers import require
+from tests.peers.claim import Claim, claim
 from tests.peers.process import run
 
 PREFIX = "kg"  # of the names of namespaces and devices, which have 15 characters at most
+CLAIMS = Path("/run/keeper-ground")
+# 300 bytes and their answer take half a second, and what is more than fits into the queue is lost.
+NARROW = ("rate", "16kbit", "burst", "1600", "limit", "6000")
 
 
 class Ground:
-    """`hosts` by name. Addresses are of 10.77.0.0/16, the third number differs between test runs."""
+    """`hosts` by name. Addresses are of 10.77.0.0/16, the third number differs between test runs; there are none before
+    it is entered."""
 
     def __init__(self, hosts: Sequence[str]) -> None:
-        self._id = os.getpid() % 250
         self._hosts = {name: number for number, name in enumerate(hosts, 1)}
-        self._hub = f"{PREFIX}{self._id}-hub"
+        self._claim: Claim | None = None
 
     def address(self, host: str) -> str:
         return f"10.77.{self._id}.{self._hosts[host]}"
+
+    def namespace(self, host: str) -> Path:
+        """The file a thread can enter it with (`setns`)."""
+        return Path("/run/netns") / self._namespace(host)
 
     def inside(self, host: str) -> tuple[str, ...]:
         """How a program is started on that host; it keeps its process id."""
@@ -46,9 +55,14 @@ class Ground:
         for other in others:
             self.cut(other, host)
 
+    def narrow(self, host: str) -> None:
+        """What `host` sends, to whomever, arrives late or not at all."""
+        _do("tc", "-n", self._namespace(host), "qdisc", "replace", "dev", "eth", "root", "tbf", *NARROW)
+
     def mend(self) -> None:
-        """Undo every cut."""
+        """Undo every cut, and make every line wide again."""
         for host in self._hosts:
+            _quietly("tc", "-n", self._namespace(host), "qdisc", "del", "dev", "eth", "root")
             for other in self._hosts:
                 _quietly("ip", "-n", self._namespace(host), "route", "del", "blackhole", f"{self.address(other)}/32")
 
@@ -57,17 +71,15 @@ class Ground:
 
     def processes(self, host: str) -> list[int]:
         """Everything that runs there."""
-        return [int(pid) for pid in run(["ip", "netns", "pids", self._namespace(host)]).stdout.split()]
+        return _processes(self._namespace(host))
 
     def kill(self, host: str) -> None:
         """As if the power failed: every process of it at once."""
-        for pid in self.processes(host):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(self._namespace(host))
 
     def __enter__(self) -> Self:
         require(os.geteuid() == 0, "hosts of their own need root (network namespaces)")
-        self._remove()
+        self._claim = claim(CLAIMS, lambda number: bool(_there(number)), _remove)
         try:
             _do("ip", "netns", "add", self._hub)
             _do("ip", "-n", self._hub, "link", "add", "name", "switch0", "type", "bridge")
@@ -100,17 +112,49 @@ class Ground:
         _do("ip", "-n", self._hub, "link", "set", f"to{number}", "up")
 
     def _remove(self) -> None:
-        _quietly("ip", "link", "del", self._hub)
-        for host in self._hosts:
-            self.kill(host)
-            _quietly("ip", "netns", "del", self._namespace(host))
-        _quietly("ip", "netns", "del", self._hub)
+        if self._claim is not None:
+            _remove(self._claim.number)
+            self._claim.release()
+            self._claim = None
+
+    @property
+    def _id(self) -> int:
+        assert self._claim is not None, "the ground has not been entered"
+        return self._claim.number
+
+    @property
+    def _hub(self) -> str:
+        return f"{PREFIX}{self._id}-hub"
 
     def _namespace(self, host: str) -> str:
         return f"{PREFIX}{self._id}-{host}"
 
     def _on(self, host: str, *words: str) -> None:
         _do("ip", "-n", self._namespace(host), *words)
+
+
+def _there(number: int) -> list[str]:
+    """The namespaces that were made under this number."""
+    names = [line.split()[0] for line in run(["ip", "netns", "list"]).stdout.splitlines()]
+    return [name for name in names if name.startswith(f"{PREFIX}{number}-")]
+
+
+def _remove(number: int) -> None:
+    """Whatever was made under it."""
+    _quietly("ip", "link", "del", f"{PREFIX}{number}-hub")
+    for name in _there(number):
+        _kill(name)
+        _quietly("ip", "netns", "del", name)
+
+
+def _processes(namespace: str) -> list[int]:
+    return [int(pid) for pid in run(["ip", "netns", "pids", namespace]).stdout.split()]
+
+
+def _kill(namespace: str) -> None:
+    for pid in _processes(namespace):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _do(*argv: str) -> None:
