@@ -7,8 +7,6 @@ Every host is a network of its own (tests/peers/ground.py): A, B and C have our 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -107,7 +105,7 @@ class Fleet:
         self.etcd = etcd
         self.ground = ground
         self.hosts = {host.name: host for host in hosts}
-        self.observer = Observer([host.node for host in hosts])
+        self.observer = Observer([host.node for host in hosts], ground)
 
     def __getitem__(self, name: str) -> Host:
         return self.hosts[name]
@@ -160,6 +158,8 @@ class Fleet:
         overlaps = self.observer.overlaps()
         assert not overlaps, f"two were un-paused at once: {overlaps}\n{self.observer.story()}"
         assert not self.observer.signed_twice()
+        assert self.observer.signed(), "nothing was read from the logs"
+        assert self.observer.awake()
         assert min(self.observer.looks.values()) > 0
 
     def heal(self) -> None:
@@ -194,8 +194,3 @@ def fleet(
             host.keeper.start()
         stack.enter_context(one.observer)
         yield one
-
-
-def kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)

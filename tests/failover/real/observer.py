@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from collections.abc import Iterable, Sequence
@@ -12,23 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-import requests
-
-from keeper.core.slots import SLOTS_PER_WINDOW, scheduled, slot_of, window_of
+from keeper.core.slots import scheduled, slot_of, window_of
 from keeper.runtime.clock import since_boot
+from tests.failover.real.looking import Told, ask_paused, enter
+from tests.peers.ground import Ground
 from tests.peers.network import OURS
 from tests.peers.nodeos import Nodeos
 
 EVERY = 0.05  # seconds between two looks at a node
-# This nodeos prints the block's place in the window behind its number, and means "signer".
-PRODUCED = re.compile(rb"Produced block \S+ #(\d+)(?: \d+)? @ (\S+) (?:signed by|singer:) " + OURS.encode())
-
-
-class Span(NamedTuple):
-    """From the question that a node first answered with `not paused` to the answer with which it last did."""
-
-    begin: float
-    end: float
+# nodeos says `#173 @ ... signed by`; the one of the tests says `#173 0 @ ... singer:`, with the place in the window.
+PRODUCED = re.compile(rb"Produced block \S+ #\d+ (?:\d+ )?@ (\S+) (?:signed by|singer:) " + OURS.encode() + rb"\b")
 
 
 class Signed(NamedTuple):
@@ -37,10 +29,12 @@ class Signed(NamedTuple):
 
 
 class Observer:
-    def __init__(self, nodes: Iterable[Nodeos]) -> None:
+    """`told` is what each node told. On a `ground` it asks each from its own host, which no cut concerns."""
+
+    def __init__(self, nodes: Iterable[Nodeos], ground: Ground | None = None) -> None:
         self._nodes = {node.name: node for node in nodes}
-        self.spans: dict[str, list[Span]] = {name: [] for name in self._nodes}
-        self.looks = dict.fromkeys(self._nodes, 0)
+        self._ground = ground
+        self.told = {name: Told() for name in self._nodes}
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._look, args=(node,), daemon=True) for node in self._nodes.values()
@@ -59,42 +53,43 @@ class Observer:
             thread.join(5)
 
     def _look(self, node: Nodeos) -> None:
-        session = requests.Session()
-        session.trust_env = False
-        running = False
+        if self._ground is not None:
+            enter(self._ground.namespace(node.name))
         while not self._over.wait(EVERY):
-            asked, paused = since_boot(), None
-            with contextlib.suppress(requests.RequestException, ValueError):
-                paused = session.post(f"{node.http_url}/v1/producer/paused", timeout=1).json()
-            self.looks[node.name] += 1
-            spans = self.spans[node.name]
-            if paused is False:
-                if running:
-                    spans[-1] = Span(spans[-1].begin, since_boot())
-                else:
-                    spans.append(Span(asked, since_boot()))
-            running = paused is False
+            asked, process = since_boot(), node.pid
+            paused = ask_paused(node.http_port)
+            alive = node.running() and node.pid == process
+            self.told[node.name].hear(asked, since_boot(), paused, process if alive else 0)
+
+    @property
+    def looks(self) -> dict[str, int]:
+        """How often each node was asked."""
+        return {name: told.looks for name, told in self.told.items()}
+
+    def awake(self) -> bool:
+        """Whether it still looks at every node."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def unpaused(self, name: str) -> bool:
         """Whether it says so now."""
-        return bool(self.spans[name]) and since_boot() - self.spans[name][-1].end < 3 * EVERY + 0.1
+        return since_boot() - self.told[name].heard_unpaused < 3 * EVERY + 0.1
 
     def who(self) -> list[str]:
-        return [name for name in self.spans if self.unpaused(name)]
+        return [name for name in self.told if self.unpaused(name)]
 
     def overlaps(self) -> list[tuple[str, str, float, float]]:
         """Each time two nodes were un-paused at once: who, when and for how long, seconds since boot."""
         found = []
-        for one, other in combinations(self.spans, 2):
-            for a in self.spans[one]:
-                for b in self.spans[other]:
+        for one, other in combinations(self.told, 2):
+            for a in tuple(self.told[one].spans):
+                for b in tuple(self.told[other].spans):
                     begin, end = max(a.begin, b.begin), min(a.end, b.end)
                     if begin < end:
                         found.append((one, other, begin, end - begin))
         return found
 
     def story(self) -> str:
-        spans = sorted((span.begin, span.end, name) for name, spans in self.spans.items() for span in spans)
+        spans = sorted((span.begin, span.end, name) for name, told in self.told.items() for span in told.spans)
         return "\n".join(f"{begin:10.2f} to {end:10.2f} {name} un-paused" for begin, end, name in spans)
 
     def signed(self) -> list[Signed]:
@@ -118,7 +113,7 @@ class Observer:
 def _slots(path: Path) -> list[int]:
     if not path.exists():
         return []
-    return [_slot(match[2].decode()) for match in PRODUCED.finditer(path.read_bytes())]
+    return [_slot(match[1].decode()) for match in PRODUCED.finditer(path.read_bytes())]
 
 
 def _slot(text: str) -> int:
@@ -138,8 +133,3 @@ def lost(node: Nodeos, schedule: Sequence[str], first: int, last: int) -> list[i
         seen.add(slot)
         number -= 1
     return sorted(due - seen)
-
-
-def windows(slots: Sequence[int]) -> int:
-    """In how many windows these slots are."""
-    return len({slot // SLOTS_PER_WINDOW for slot in slots})

@@ -43,9 +43,11 @@ def test_a_planned_switch_loses_no_block(two: Fleet) -> None:
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("fault", ["node killed", "cut off from etcd", "keeper killed", "host lost", "both frozen"])
+@pytest.mark.parametrize(
+    "fault", ["node killed", "cut off from etcd", "keeper killed", "host lost", "both frozen", "node frozen"]
+)
 def test_the_other_takes_over(two: Fleet, fault: str) -> None:
-    """Whatever becomes of the host that produces."""
+    """Whatever becomes of the host that produces; when it is well again it is a standby, and stays one."""
     active, other = two.producer(), next(name for name in two.hosts if name != two.producer())
     host = two[active]
     with two.counting(fault):
@@ -57,8 +59,14 @@ def test_the_other_takes_over(two: Fleet, fault: str) -> None:
             host.keeper.kill()
         elif fault == "both frozen":
             host.freeze()
+        elif fault == "node frozen":
+            host.freeze(keeper=False)
         else:
             two.ground.part(active, *MEMBERS)
         _, took = two.await_producer(other)
     print(f"{fault}: {other} produces {took:.1f} s after {active} was hit")
     assert took < 30
+    two.heal()
+    two.await_ready(active)
+    assert two.producer() == other
+    assert host.node.paused()

@@ -77,6 +77,11 @@ def cut_off_from_all(hosts: Fleet, host: Host) -> None:
     hosts.ground.part(host.name, *hosts.ground.others(host.name))
 
 
+def on_a_narrow_line(hosts: Fleet, host: Host) -> None:
+    """What it sends arrives late or not at all."""
+    hosts.ground.narrow(host.name)
+
+
 def etcd_loses_its_majority(hosts: Fleet, _: Host) -> None:
     assert hosts.etcd is not None
     for member in random.sample(hosts.etcd.members, 2):
@@ -108,6 +113,7 @@ FAULTS: tuple[Callable[[Fleet, Host], None], ...] = (
     hears_no_peer,
     cut_off_from_the_standbys,
     cut_off_from_all,
+    on_a_narrow_line,
     etcd_loses_its_majority,
     etcd_loses_its_leader,
     etcds_leader_hangs,
