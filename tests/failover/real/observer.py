@@ -120,9 +120,13 @@ def _slot(text: str) -> int:
     return slot_of(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
+def due(schedule: Sequence[str], first: int, last: int) -> set[int]:
+    """The slots of our producer from `first` to before `last`."""
+    return {slot for slot in range(first, last) if scheduled(window_of(slot), tuple(schedule)) == OURS}
+
+
 def lost(node: Nodeos, schedule: Sequence[str], first: int, last: int) -> list[int]:
-    """The slots of our producer, from `first` to before `last`, that hold no block on the chain of this node."""
-    due = {slot for slot in range(first, last) if scheduled(window_of(slot), tuple(schedule)) == OURS}
+    """Those of them that hold no block on the chain of this node."""
     head = node.head()
     number, seen = head, set()
     while number > 1:
@@ -132,4 +136,4 @@ def lost(node: Nodeos, schedule: Sequence[str], first: int, last: int) -> list[i
             break
         seen.add(slot)
         number -= 1
-    return sorted(due - seen)
+    return sorted(due(schedule, first, last) - seen)

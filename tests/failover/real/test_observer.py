@@ -51,7 +51,7 @@ def test_a_frozen_node_is_not_taken_for_a_paused_one(fresh_testnet: Network) -> 
         assert observer.overlaps() == [("A", "B", begin, seconds)]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.soak
 def test_lost_blocks_are_counted_on_the_chain(fresh_testnet: Network) -> None:
     """A is paused for a whole round, which has one window of ours wherever it begins; then it signs again."""
     net, a = fresh_testnet["net"], fresh_testnet["A"]

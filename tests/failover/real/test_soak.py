@@ -163,11 +163,13 @@ def test_switches_and_drills(tmp_path: Path, kept: Chain) -> None:
             with hosts.counting(f"switch to {other}") as blocks:
                 done = hosts[other].keeper.failover("switch", "--to", other, "--not-a-drill", deadline=200)
                 assert done.returncode == 0, done.stdout + done.stderr
+                hosts.pass_window()
             lost.append(blocks())
         assert sum(lost) == 0, lost
         with hosts.counting("drill") as blocks:
             done = hosts["A"].keeper.failover("drill", "--not-a-drill", deadline=300)
             assert done.returncode == 0, done.stdout + done.stderr
+            hosts.pass_window()
         assert blocks() == 0
         hosts.check()
 
