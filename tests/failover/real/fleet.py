@@ -132,14 +132,33 @@ class Fleet:
 
     def await_ready(self, names: str, deadline: float = 120.0) -> None:
         """Wait until nothing but our own blocks speaks against these standbys."""
-
-        def ready(name: str) -> bool:
-            status = self[name].keeper.status()["failover"]
-            against = {code for code, _ in status.get("against", [["x", ""]])}
-            return status.get("state") == "standby" and against <= {"missed"}
-
         for name in names:
-            eventually(lambda: ready(name), f"{name} to stand by", deadline, every=0.25)  # noqa: B023  # at once
+            eventually(lambda: self.is_ready(name), f"{name} to stand by", deadline, every=0.25)  # noqa: B023  # at once
+
+    def is_ready(self, name: str) -> bool:
+        """True, or OSError with what speaks against it."""
+        status = self[name].keeper.status()["failover"]
+        against = dict(status.get("against", [["x", ""]]))
+        if status.get("state") == "standby" and against.keys() <= {"missed"}:
+            return True
+        raise OSError(f"{status.get('state')}: {against}")
+
+    def begin(self, name: str, deadline: float = 120.0) -> None:
+        """Let this one produce, with all others ready. Nobody signs at first, so one may have taken over by itself."""
+        names = "".join(self.hosts)
+        eventually(lambda: self.producer() or self.is_ready(name), f"{name} to stand by, or one to produce", deadline)
+        if not self.producer():
+            self[name].keeper.failover("takeover", "--not-a-drill")  # another may be quicker
+        if self.await_producer(names)[0] != name:
+            self.await_ready(name, deadline)
+            self.switch_to(name)
+        self.await_ready(names.replace(name, ""), deadline)
+
+    def switch_to(self, name: str) -> None:
+        """A person orders it, and it is done."""
+        done = self[name].keeper.failover("switch", "--to", name, "--not-a-drill", deadline=200)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.await_producer(name)
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Callable[[], int]]:

@@ -127,8 +127,7 @@ def test_whatever_fails_never_two(tmp_path: Path, kept: Chain) -> None:
     chance = random.Random(seed)
     print(f"seed {seed}")
     with fleet(tmp_path, kept, names="ABC") as hosts:
-        hosts.await_ready("ABC")
-        hosts.take_over("A")
+        hosts.begin("A")
         end, turn = time.monotonic() + SECONDS, 0
         while time.monotonic() < end:
             fault = FAULTS[turn] if turn < len(FAULTS) else chance.choice(FAULTS)
@@ -154,15 +153,13 @@ def test_whatever_fails_never_two(tmp_path: Path, kept: Chain) -> None:
 def test_switches_and_drills(tmp_path: Path, kept: Chain) -> None:
     """Twenty planned switches, none loses a block; and a drill there and back."""
     with fleet(tmp_path, kept) as hosts:
-        hosts.await_ready("AB")
-        hosts.take_over("A")
+        hosts.begin("A")
         lost = []
         for _ in range(20):
             other = next(name for name in hosts.hosts if name != hosts.producer())
             hosts.await_ready(other)
             with hosts.counting(f"switch to {other}") as blocks:
-                done = hosts[other].keeper.failover("switch", "--to", other, "--not-a-drill", deadline=200)
-                assert done.returncode == 0, done.stdout + done.stderr
+                hosts.switch_to(other)
                 hosts.pass_window()
             lost.append(blocks())
         assert sum(lost) == 0, lost
