@@ -169,7 +169,7 @@ def run_faults(
         assert gap > EVERY + 0.02, f"two produced at {at:.3f}\n{story(hosts, faults)}"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.soak
 def test_one_produces_whatever_fails(hosts: tuple[Etcd, Host, Host], seed: int) -> None:
     """Half a minute of faults."""
     etcd, a, b = hosts
