@@ -176,7 +176,7 @@ def test_one_produces_whatever_fails(hosts: tuple[Etcd, Host, Host], seed: int) 
     run_faults(etcd, (a, b), seed, 30)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.soak
 def test_a_fence_that_comes_late_is_found(
     hosts: tuple[Etcd, Host, Host], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
