@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from keeper.failover.terms import VACANT_WITH_LEASE, WINDOWS_WITH_LEASE, WINDOWS
 from keeper.settings import FailoverSettings, NodeSettings, Settings
 
 HOOKS = ("pre_takeover", "post_takeover", "pre_step_down", "post_step_down")
+LONGEST_PLACE = 90  # bytes of a folder's path: a socket's may have 107
 MAX_NODE_CONFIG = 1 << 20  # bytes
 # What two hosts must not have different ideas of, or the promise is none.
 SHARED = ("ttl", "renew", "request_timeout", "act_within", "margin", "pause_within", "kill_within", "tick", "clear")
@@ -113,6 +115,9 @@ def why_unsafe(settings: Settings) -> Iterator[Unsafe]:
     yield from _node_lacks(failover, node)
     yield from _terms_lack(settings, failover)
     yield from _scripts_lack(failover)
+    if failover.lease and len(settings.keeper.state_dir.encode()) > LONGEST_PLACE:
+        why = f"{LONGEST_PLACE} bytes are the most: the guard listens on a socket in it"
+        yield "keeper", "state_dir", f"[keeper] state_dir: too long for a lease; {why}"
     if failover.node_config:
         for sentence in why_not_a_standby(Path(failover.node_config), node.producer):
             yield "failover", "node_config", f"[failover] node_config: {sentence}"
@@ -161,12 +166,21 @@ def _node_lacks(failover: FailoverSettings, node: NodeSettings) -> Iterator[Unsa
         return
     if address.host and not _is_here(address.host):
         cure = "keeper must run beside the node it pauses: write http://127.0.0.1:PORT or unix:/path"
-        yield "failover", "api", f"[failover] api: {address.shown} may not be on this host; {cure}"
+        yield "failover", "api", f"[failover] api: {address.shown} is not on this host; {cure}"
 
 
 def _is_here(host: str) -> bool:
-    """Loopback, or an address that cannot be told from one of this host's own: only names are refused."""
-    return host == "localhost" or ":" in host or host.replace(".", "").isdigit()
+    """Whether it is an address of this host: only such can be listened on. Names are not looked up, they may change."""
+    if host == "localhost":
+        return True
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            socket.inet_pton(family, host)
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _terms_lack(settings: Settings, failover: FailoverSettings) -> Iterator[Unsafe]:

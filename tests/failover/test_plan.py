@@ -62,6 +62,7 @@ def test_hosts_agree_in_the_fingerprint_when_they_agree_about_the_lease() -> Non
         ("renew = 300ms\n", "the lease cannot be renewed more often than once a tick"),
         ("api = https://127.0.0.1:8888\n", "the producer API must be on this host and without TLS"),
         ("api = http://other.example:8888\n", "keeper must run beside the node it pauses"),
+        ("api = http://192.0.2.1:8888\n", "http://192.0.2.1:8888 is not on this host"),
         ("node = nobody\n", "there is no [node:nobody]; known with a producer are: node"),
         ("username = keeper\n", "username: it needs a password"),
         ("pre_takeover = /no/such/script\n", "pre_takeover: /no/such/script cannot be looked at"),
@@ -119,6 +120,14 @@ def test_the_nodes_own_configuration_is_looked_at(tmp_path: Path) -> None:
         "pause-on-startup = true\n"
     )
     parse(text(f"{LEASE}node_config = {config}\n"), "config.ini", {})
+
+
+def test_a_folder_whose_name_is_too_long_for_the_guards_socket_is_refused() -> None:
+    """Only with a lease there is a guard."""
+    long = text().replace("role = B\n", f"role = B\nstate_dir = /{'x' * 100}\n")
+    with pytest.raises(ConfigError, match="state_dir: too long for a lease"):
+        parse(long, "config.ini", {})
+    parse(long.replace("lease = etcd", "# lease = etcd"), "config.ini", {})
 
 
 def test_what_is_no_mistake_is_noted() -> None:
