@@ -33,18 +33,21 @@ class Rehearsal:
         self._produces = terms.role == "A"
         self._said = ""
         self._over = False
+        self._rests_until = float("-inf")
 
     def look(self, view: View) -> Iterator[Told]:
         """What is new at this moment."""
-        facts = GRANTED._replace(chain=of_chain(view))
         if self._over:
             return
+        rest = max(0.0, self._rests_until - view.now)
+        facts = GRANTED._replace(chain=of_chain(view), keeper=GRANTED.keeper._replace(cooled=rest))
         if self._since is None:
             self._since = view.now
         if not self._produces:
             yield from self._standing_by(view, facts)
         elif why := self._why_stop(view, facts):
             self._produces, self._since, self._said = False, view.now, ""
+            self._rests_until = view.now + self._terms.cool_down
             yield Told(view.now, f"{self._mode}, {self._terms.role} would step down: {why}")
 
     def _why_stop(self, view: View, facts: Facts) -> str | None:

@@ -188,3 +188,20 @@ def test_a_replay_tells_what_handing_the_role_over_would_have_done(
     for at, text in wanted:
         assert any(when == at and words.startswith(text) for when, words in said), said
     assert len(said) < 20
+
+
+def test_a_host_that_stepped_down_in_a_replay_rests_as_configured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A was paused at 20:34:43; with a rest of five minutes nothing of it is over when the recording ends."""
+    config = tmp_path / "config.ini"
+    config.write_text(
+        "[keeper]\nrole = A\n"
+        "[node]\nproducer = eosstore\nlog = file:/var/log/nodeos.log\napi = http://127.0.0.1:8888\n"
+        "[failover]\ncool_down = 5m\n"
+    )
+    log = Path(keeper.__file__).parent / "data" / "antelope-4.1-A.log.xz"
+    assert main(["replay", "-c", str(config), "--alerts", str(log)]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if " > failover" in line]
+    assert any("20:36:19Z" in line and "it rests for" in line for line in said), said
+    assert not any("TAKE OVER" in line for line in said)
