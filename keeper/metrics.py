@@ -102,6 +102,9 @@ class Metrics:
             "keeper_failover_takeovers_counted", "Takeovers that count for the fuse now.", node, registry=r
         )
         self.fuse_blown = Gauge("keeper_failover_fuse_blown", "1 if a person must look first.", node, registry=r)
+        self.failover_refused = Counter(
+            "keeper_failover_refused", "Things to do that found too much waiting before them.", node, registry=r
+        )
         self.failover_troubles = Gauge("keeper_failover_troubles", "What a person must look at.", node, registry=r)
         self.why_not = Gauge(
             "keeper_failover_why_not", "1 for each condition that speaks against a takeover.",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from keeper.actions.bounded import run
 from keeper.actions.brief_http import Absent, Reply, ask, read_address
-from keeper.actions.trust import why_not_trusted
+from keeper.actions.producer_api import Done
+from keeper.actions.site import carry_out
 from keeper.errors import KeeperError
 
 if TYPE_CHECKING:
@@ -229,24 +230,12 @@ class Script:
         self._why = "it was not run"
 
     def kill(self, until: float) -> str:
-        self._why = self._run(until)
+        said = carry_out(str(self._path), {}, until, self._now)
+        self._why = "" if isinstance(said, Done) else said.why
         return self._why
 
     def gone(self, until: float) -> str:
         return self._why
-
-    def _run(self, until: float) -> str:
-        if why := why_not_trusted(self._path):
-            return why
-        try:
-            code, said = run([str(self._path)], {}, until, self._now)
-        except OSError as error:
-            return f"{self._path} cannot be started: {error.strerror}"
-        if code == 0:
-            return ""
-        last = said.splitlines()[-1:] if said else []
-        words = "did not end in time" if code is None else f"ended with {code}"
-        return f"{self._path} {': '.join([words, *last])}"
 
 
 def read_kill(text: str, now: Now, engine: str = "") -> Kill:

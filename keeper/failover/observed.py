@@ -32,6 +32,15 @@ class NodeSample(NamedTuple):
     why: str = ""
 
 
+class StoreLook(NamedTuple):
+    asked_at: float
+    seen: Seen
+
+
+class StoreFailed(NamedTuple):
+    why: str
+
+
 class ChainLook(NamedTuple):
     """What keeper's memory of the node says, at a time. `distrust` as in OfKeeper. `own_block`: how old the newest
     block is that this node signed; `keyless`: its log says that it has no key, after its last start; `started`: when

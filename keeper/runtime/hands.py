@@ -11,17 +11,13 @@ Nothing is decided here. What came of it is posted as it comes; the thread that 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-from keeper.actions.bounded import run as run_bounded
 from keeper.actions.kill import Kill as KillWay
 from keeper.actions.producer_api import Done, Nobody, ProducerApi, Refused
 from keeper.actions.producer_api import Outcome as Said
-from keeper.actions.site import is_no
-from keeper.actions.trust import why_not_trusted
+from keeper.actions.site import carry_out
 from keeper.core.source import Now
-from keeper.errors import KeeperError
 from keeper.failover.actions import (
     Acquire,
     Action,
@@ -39,25 +35,17 @@ from keeper.failover.actions import (
     RunHook,
     Want,
 )
-from keeper.failover.lease import Denied, Grant, LeaseStore, Seen, Unreachable
-from keeper.failover.observed import NodeSample
+from keeper.failover.lease import Denied, Grant, LeaseStore, Unreachable
+from keeper.failover.observed import NodeSample, StoreFailed, StoreLook
 from keeper.failover.terms import Terms
-from keeper.runtime.guard_process import Duty, GuardFired, GuardLost, GuardProcess, ResumeRefused
+from keeper.runtime.guard_process import Duty, GuardProcess
+from keeper.runtime.guarding import Guarding
 from keeper.runtime.lane import Lane
 
 ORDER = 1.0  # seconds a node may take to follow an order; pause_within must have room for it
 QUESTION = 0.5  # seconds it may take to say whether it is paused
 LOOK = 0.2  # seconds for looking whether its process is gone
 GONE_LASTS = 0.2  # seconds such a look is good for
-
-
-class StoreLook(NamedTuple):
-    asked_at: float
-    seen: Seen
-
-
-class StoreFailed(NamedTuple):
-    why: str
 
 
 class Told(NamedTuple):
@@ -99,16 +87,26 @@ class Hands:
         self._lanes = {name: Lane(name, failed) for name in names}
         self._gone: tuple[float, bool | None] = (float("-inf"), None)
         self._announced_at = float("-inf")
-        self._armed_at: float | None = None  # the deadline the guard was last given
-        self.guard_trouble = ""
+        self._guarding: Guarding | None = None
+        if outfit.guard is not None:
+            self._guarding = Guarding(outfit.guard, outfit.duty, terms, lambda text: post(Told("guard", text)))
         self.why = ""  # of the present state, for scripts
         self._works = self._table()
 
     def start(self) -> None:
         for lane in self._lanes.values():
             lane.start()
-        if self._outfit.guard is not None:
-            self._lanes["guard"].put(self._start_guard)
+        if self._guarding is not None:
+            self._lanes["guard"].put(self._guarding.begin)
+
+    @property
+    def refused(self) -> int:
+        """How many things to do found too much waiting before them."""
+        return sum(lane.refused for lane in self._lanes.values())
+
+    @property
+    def guard_trouble(self) -> str:
+        return "" if self._guarding is None else self._guarding.trouble
 
     def stop(self) -> None:
         for lane in self._lanes.values():
@@ -118,19 +116,19 @@ class Hands:
         """Wait for the lanes, then hang up: a guard that is armed goes on without us."""
         for lane in self._lanes.values():
             lane.join(seconds / len(self._lanes))
-        if self._outfit.guard is not None:
-            self._outfit.guard.close()
+        if self._guarding is not None:
+            self._guarding.close()
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
     def look_around(self) -> None:
         """Ask the node and the store how they are, unless they are asked already; see that the guard is there."""
         if self._lanes["node"].idle:
-            self._lanes["node"].put(self._read_back)
+            self._lanes["node"].put_once("read back", self._read_back)
         if self._outfit.leases is not None and self._lanes["notice"].idle:
-            self._lanes["notice"].put(self._look_at_store)
-        if self._outfit.guard is not None and self._lanes["guard"].idle:
-            self._lanes["guard"].put(self._look_at_guard)
+            self._lanes["notice"].put_once("look", self._look_at_store)
+        if self._guarding is not None and self._lanes["guard"].idle:
+            self._lanes["guard"].put_once("look", self._guarding.look)
 
     def gone(self, sample: NodeSample) -> bool | None:
         """Whether the node's process is gone, looked at now: nobody listens at its port, and there is no process. None
@@ -183,7 +181,9 @@ class Hands:
         lane, work = self._works[type(action)]
         if isinstance(action, RunHook) and action.name == "pre_takeover":
             lane = "asks"  # it is waited for, and must not stand behind one that is only told
-        if not self._lanes[lane].put(lambda: work(action)):
+        if isinstance(action, Pause | ReadBack):
+            self._lanes[lane].put_once(type(action).__name__, lambda: work(action))
+        elif not self._lanes[lane].put(lambda: work(action)):
             self._post(Answer(action, Outcome.FAILED))
 
     def _table(self) -> dict[type, tuple[str, Callable[[Action], None]]]:
@@ -228,65 +228,15 @@ class Hands:
             self._post(StoreFailed(str(error)))
         self._post(Answer(action, result))
 
-    # -- the guard -------------------------------------------------------------------------------------------------
-
-    def _start_guard(self) -> None:
-        """Take over the one that is there or start one, and give it the deadline the one before had."""
-        guard = self._outfit.guard
-        if guard is None:
-            return
-        try:
-            guard.close()
-            guard.start(max(10.0, self._terms.timing.act_within + 2.0))
-            if self._armed_at is not None:
-                guard.arm(self._armed_at, self._outfit.duty)
-            self.guard_trouble = ""
-        except GuardFired as error:
-            self._fired(error)
-        except GuardLost as error:
-            self.guard_trouble = str(error)
-
-    def _look_at_guard(self) -> None:
-        guard = self._outfit.guard
-        if guard is not None and (why := guard.why_gone()):
-            self._post(Told("guard", f"{why}; another is started"))
-            self._start_guard()
-
-    def _fired(self, error: GuardFired) -> None:
-        if self.guard_trouble != str(error):
-            self.guard_trouble = str(error)
-            self._post(Told("guard", str(error)))
+    # -- the guard, and resuming ---------------------------------------------------------------------------------
 
     def _arm(self, action: Action) -> None:
-        guard = self._outfit.guard
-        if guard is None or not isinstance(action, ArmGuard):
-            return
-        self._armed_at = action.deadline
-        result = Outcome.FAILED
-        try:
-            try:
-                guard.arm(action.deadline, self._outfit.duty)
-            except GuardLost as error:
-                self._post(Told("guard", f"{error}; another is started"))
-                self._start_guard()
-                guard.arm(action.deadline, self._outfit.duty)
-            result, self.guard_trouble = Outcome.DONE, ""
-        except GuardFired as error:
-            self._fired(error)
-        except GuardLost as error:
-            self.guard_trouble = str(error)
-        self._post(Answer(action, result))
+        if self._guarding is not None and isinstance(action, ArmGuard):
+            self._post(Answer(action, self._guarding.arm(action.deadline)))
 
     def _disarm(self, action: Action) -> None:
-        self._armed_at = None
-        result = Outcome.FAILED
-        try:
-            if self._outfit.guard is not None:
-                self._outfit.guard.disarm()
-                result, self.guard_trouble = Outcome.DONE, ""
-        except (GuardFired, GuardLost) as error:
-            self.guard_trouble = str(error)
-        self._post(Answer(action, result))
+        if self._guarding is not None:
+            self._post(Answer(action, self._guarding.disarm()))
 
     def _resume(self, action: Action) -> None:
         """The clock is looked at right before: by the guard once more, in its own process."""
@@ -294,26 +244,14 @@ class Hands:
             return
         result, why = Outcome.FAILED, "its time was over before it was asked"
         if self._now() < action.not_after:
-            result, why = self._resume_by_guard(action) if self._terms.lease else self._resume_here(action)
+            if self._guarding is not None:
+                result, why = self._guarding.resume(self._environment("takeover", action.epoch))
+            else:
+                result, why = self._resume_here(action)
         if why:
             self._post(Told("resume", f"the node was not resumed: {why}"))
         self._post(Answer(action, result))
-        self._lanes["node"].put(self._read_back)
-
-    def _resume_by_guard(self, action: Resume) -> tuple[Outcome, str]:
-        if self._outfit.guard is None:
-            return Outcome.FAILED, "there is no guard"
-        try:
-            if self._outfit.duty.takeover:
-                environment = self._environment("takeover", action.epoch)
-                self._outfit.guard.resume(environment, self._terms.settle)
-            else:
-                self._outfit.guard.resume()
-        except (ResumeRefused, GuardFired) as error:
-            return Outcome.FAILED, str(error)
-        except KeeperError as error:
-            return Outcome.UNKNOWN, str(error)
-        return Outcome.DONE, ""
+        self._lanes["node"].put_once("read back", self._read_back)
 
     def _resume_here(self, action: Resume) -> tuple[Outcome, str]:
         if self._outfit.duty.takeover:
@@ -345,7 +283,7 @@ class Hands:
         self._gone = (float("-inf"), None)
         self._post(Told("kill", why or "the kill command was carried out"))
         self._post(Answer(action, Outcome.UNKNOWN if why else Outcome.DONE))
-        self._lanes["node"].put(self._read_back)
+        self._lanes["node"].put_once("read back", self._read_back)
 
     # -- scripts of the site ---------------------------------------------------------------------------------------
 
@@ -363,18 +301,10 @@ class Hands:
 
     def _script(self, path: str, name: str, epoch: int, seconds: float) -> tuple[Outcome, str]:
         """UNKNOWN when it did not end by itself, as it was killed in the middle of whatever it did; or says so."""
-        if why := why_not_trusted(Path(path)):
-            return Outcome.FAILED, f"{name} was not run: {why}"
-        try:
-            ended = run_bounded([path], self._environment(name, epoch), self._now() + seconds, self._now)
-        except OSError as error:
-            return Outcome.FAILED, f"{name} cannot be started: {error.strerror}"
-        if ended.code == 0:
+        said = carry_out(path, self._environment(name, epoch), self._now() + seconds, self._now)
+        if isinstance(said, Done):
             return Outcome.DONE, ""
-        words = f": {ended.said.splitlines()[0]}" if ended.said else ""
-        if ended.code is None:
-            return Outcome.UNKNOWN, f"{name} did not end within {seconds:g} s and was killed{words}"
-        return (Outcome.FAILED if is_no(ended) else Outcome.UNKNOWN), f"{name} ended with {ended.code}{words}"
+        return (Outcome.FAILED if isinstance(said, Refused) else Outcome.UNKNOWN), f"{name}: {said.why}"
 
     def _environment(self, name: str, epoch: int) -> dict[str, str]:
         own = {"KEEPER_ACTION": name, "KEEPER_EPOCH": str(epoch), "KEEPER_REASON": self.why, "KEEPER_DRILL": ""}

@@ -20,18 +20,35 @@ class Lane:
     def __init__(self, name: str, failed: Callable[[str], None]) -> None:
         self._queue: queue.Queue[Todo] = queue.Queue(WAITING)
         self._busy = False
+        self._once: set[str] = set()
+        self.refused = 0
         self._thread = Thread(f"failover:{name}", self._run, failed)
 
     def start(self) -> None:
         self._thread.start()
 
     def put(self, todo: Todo) -> bool:
-        """False when too much is waiting already: then it is not done."""
+        """False when too much is waiting already: then it is not done, and counted."""
         try:
             self._queue.put_nowait(todo)
         except queue.Full:
+            self.refused += 1
             return False
         return True
+
+    def put_once(self, name: str, todo: Todo) -> None:
+        """Not again while the same, by its name, is still waiting: what is asked every second shall not be done twice
+        in a row, long after it was wanted, when what came before it took longer."""
+        if name in self._once:
+            return
+
+        def do() -> None:
+            self._once.discard(name)
+            todo()
+
+        self._once.add(name)
+        if not self.put(do):
+            self._once.discard(name)
 
     @property
     def idle(self) -> bool:

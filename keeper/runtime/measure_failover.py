@@ -14,8 +14,7 @@ UNKNOWN = float("nan")
 
 
 class MeasureFailover:
-    """Counts what it sees from one status to the next; a change of the state that falls between two is not lost, as
-    `changes` holds them all."""
+    """Counts what has changed from one status to the next: `changes` and `refused` hold all there were."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._m = metrics
@@ -36,6 +35,8 @@ class MeasureFailover:
         m.takeovers_counted.labels(node).set(status["takeovers"])
         m.fuse_blown.labels(node).set(status["takeovers"] >= status["fuse"])
         m.failover_troubles.labels(node).set(len(status["troubles"]))
+        m.failover_refused.labels(node).inc(status["refused"] - self._counted.get("refused", 0))
+        self._counted["refused"] = status["refused"]
         against = {name for name, _ in status["against"]}
         for condition in CONDITIONS:
             m.why_not.labels(node, condition).set(condition in against)

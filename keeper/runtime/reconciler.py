@@ -19,14 +19,22 @@ from keeper.failover.actions import WRITTEN, Answer, Deed, Journal, Outcome, Sai
 from keeper.failover.conditions import Moment, why_not
 from keeper.failover.evidence import speaking_against
 from keeper.failover.facts import Facts
-from keeper.failover.observed import ChainLook, NodeSample, Observed, Stands, fuse_trouble
+from keeper.failover.observed import (
+    ChainLook,
+    NodeSample,
+    Observed,
+    Stands,
+    StoreFailed,
+    StoreLook,
+    fuse_trouble,
+)
 from keeper.failover.roles import step
 from keeper.failover.shown import PRODUCES, deed_in_words, status_of
 from keeper.failover.state import NEVER, State, kept, restored
 from keeper.failover.terms import Terms
 from keeper.runtime.book import Book, Drill, Order
 from keeper.runtime.book import Deed as Line
-from keeper.runtime.hands import Hands, Message, StoreFailed, StoreLook, Told
+from keeper.runtime.hands import Hands, Message, Told
 
 log = logging.getLogger("keeper")
 
@@ -34,6 +42,7 @@ TAKEN_OVER = "takeover"  # the kind of line that counts for the fuse
 STEPPED_DOWN = "step-down"
 SWITCHED = "switch"  # planned, so there is nothing to rest from
 ORDER_WITHIN = 30.0  # seconds an order is tried for
+WAITING = 64  # messages that may wait until looks at the chain are left out; the lanes bound the others
 COUNT_EVERY = 5.0  # seconds between two counts of takeovers
 REFUSED_AFTER = 4.0  # seconds of an order after which a refusal of the store is its answer
 
@@ -80,7 +89,9 @@ class Reconciler:
     # -- from other threads ----------------------------------------------------------------------------------------
 
     def heard_chain(self, look: ChainLook) -> None:
-        self._inbox.put(look)
+        """A thread that hangs needs none: it asks again when it goes on, and what waits for it stays bounded."""
+        if self._inbox.qsize() < WAITING:
+            self._inbox.put(look)
 
     def drills(self) -> list[Drill]:
         """Newest last, as they were when the thread last looked."""
@@ -294,7 +305,12 @@ class Reconciler:
 
     def _status(self, facts: Facts, now: float) -> dict[str, Any]:
         known = status_of(Moment(self.state, facts, now, self.terms), self.observed.seen)
-        return {**known, "changes": dict(self._changes), "troubles": self._troubles(now)}
+        return {
+            **known,
+            "changes": dict(self._changes),
+            "refused": self._hands.refused,
+            "troubles": self._troubles(now),
+        }
 
     def _troubles(self, now: float) -> list[str]:
         found = []

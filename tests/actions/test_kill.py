@@ -168,7 +168,7 @@ def test_a_script(tmp_path: Path) -> None:
     bad = Script(script(tmp_path / "bad", "echo no such host >&2; exit 1"), since_boot)
     assert bad.kill(soon()) == bad.gone(soon()) == f"{tmp_path}/bad ended with 1: no such host"
     slow = Script(script(tmp_path / "slow", "sleep 60"), since_boot)
-    assert slow.kill(soon(0.3)) == f"{tmp_path}/slow did not end in time"
+    assert slow.kill(soon(0.3)) == f"{tmp_path}/slow did not end in time and was killed"
     (tmp_path / "good").chmod(0o777)
     assert "can be written by others" in good.kill(soon())
 
