@@ -50,7 +50,7 @@ def why_return(facts: Facts, terms: Terms) -> str | None:
     """Why this host does not ask for the role back; None when it does (policy `return`)."""
     if terms.returns == "stay":
         return "returns = stay: whoever produces goes on"
-    trouble = _why_not_fit(facts, terms) or _first(_ALWAYS, facts, terms)
+    trouble = _why_not_fit(facts, terms) or _first((*_ALWAYS, _cooled, _fuse), facts, terms)
     if not trouble and terms.returns == "ask":
         return f"returns = ask: it could, `keeper failover switch --to {terms.host}` does it"
     return trouble

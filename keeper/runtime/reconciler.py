@@ -32,6 +32,7 @@ from keeper.failover.roles import step
 from keeper.failover.shown import PRODUCES, deed_in_words, status_of
 from keeper.failover.state import NEVER, State, kept, restored
 from keeper.failover.terms import Terms
+from keeper.failover.turns import asked_for_itself, planned_step_down, planned_takeover
 from keeper.runtime.book import Book, Drill, Order
 from keeper.runtime.book import Deed as Line
 from keeper.runtime.hands import Hands, Message, Told
@@ -81,7 +82,8 @@ class Reconciler:
         self._chain_asked_at = NEVER
         self._said_why = ""
         self._claimed_at = NEVER
-        self._by_itself = False  # the last takeover: nobody had asked for it
+        self._asked = False  # the wish for this host, where there is one, is its own
+        self._by_itself = False  # the last takeover was not planned
         self._drills = book.drills()
         self._changes = {"took_over": 0, "stepped_down": 0, "not_resumed": 0, "fence_failed": 0}
         self.status: dict[str, Any] = {}
@@ -167,6 +169,7 @@ class Reconciler:
         facts = self.observed.facts(self._stands(now), answers, now)
         state, actions = step(before, facts, now, self.terms)
         self._hands.why = state.why
+        self._asked = asked_for_itself(self._asked, facts, actions, self.terms)
         actions = tuple(action for action in actions if not self._hands.is_idle(action))
         lines = [self._journal(action.deed) for action in actions if isinstance(action, Journal)]
         lines += self._role_lines(before, state, facts, now)
@@ -200,8 +203,7 @@ class Reconciler:
         return Line(self._wall(), "deed", deed_in_words(deed))
 
     def _role_lines(self, before: State, state: State, facts: Facts, now: float) -> list[Line]:
-        """The two lines that people and the fuse look for: took over, stepped down. What was planned neither counts for
-        the fuse nor is a reason to rest."""
+        """The two lines that people and the fuse look for: took over, stepped down."""
         if state.name == before.name:
             return []
         lines = []
@@ -212,7 +214,7 @@ class Reconciler:
         if state.name in ("claiming", "verifying") and before.name == "standby":
             self._claimed_at = now
         if state.name == "taking_over":
-            self._by_itself = facts.keeper.order != "takeover" and facts.cluster.wanted != self.terms.host
+            self._by_itself = not planned_takeover(self._asked, facts, self.terms)
         if state.name == "producing":
             taken_over = before.name == "taking_over"
             how = "goes on" if not taken_over else TAKEN_OVER if self._by_itself else "ordered takeover"
@@ -225,7 +227,7 @@ class Reconciler:
             self._changes["took_over"] += taken_over
             self._tell.changed(True, state.why)  # what it is about is in the name
         elif before.name in PRODUCES:
-            planned = facts.cluster.wanted not in (None, "", self.terms.host)
+            planned = planned_step_down(facts, self.terms)
             if not planned:
                 self._stepped_at = now
             if before.name == "producing":

@@ -16,7 +16,7 @@ from keeper.runtime.book import FILE, answer_to, give_order, pause_here
 from keeper.runtime.clock import Clock, since_boot
 from tests.failover.test_guard import guards
 from tests.peers.ask import eventually
-from tests.runtime.handing import MISSED, TERMS, scene, script
+from tests.runtime.handing import MISSED, SIGNED, TERMS, scene, script
 
 RESUME = 'curl -s -X POST "$KEEPER_API/v1/producer/resume"'
 
@@ -40,6 +40,7 @@ def test_a_standby_takes_over_when_the_evidence_is_there(tmp_path: Path) -> None
         assert [produces for produces, _ in one.changes] == [True]
         told = one.told()
         assert told.index("ask for the lease") < told.index("resume the node, epoch 1") < told.index("takeover: b prod")
+        one.chain = SIGNED
         one.store.wanted = "a"
         one.store.hosts.append("a")
         one.await_state("standby")
@@ -128,8 +129,8 @@ def test_a_node_that_stays_paused_although_it_says_ok_is_told_as_springs_pause(t
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("echo not tonight; exit 1", "pre_takeover ended with 1: not tonight"),
-        ("sleep 60", "pre_takeover did not end within 0.7 s and was killed"),
+        ("echo not tonight; exit 1", "hook ended with 1: not tonight"),
+        ("sleep 60", "hook did not end in time and was killed"),
     ],
 )
 def test_a_veto_of_the_site_holds(tmp_path: Path, text: str, sentence: str) -> None:

@@ -9,6 +9,7 @@ from keeper.failover.actions import TOWARDS, Action, Answer
 from keeper.failover.facts import Facts, OfChain, OfCluster, OfKeeper, OfNode
 from keeper.failover.state import Kept, State, kept, restored
 from keeper.failover.terms import Terms
+from keeper.failover.turns import asked_for_itself, planned_step_down, planned_takeover
 from tests.simulation import invariants
 from tests.simulation.executor import Executor
 from tests.simulation.guard import GuardProcess
@@ -53,6 +54,7 @@ class Host:
         self.seen = OfCluster()
         self.distrust_until = NEVER
         self.stepped_at = NEVER
+        self.asked = self.by_itself = False
         self.order = ""
         self.paused_here = ""
         self.well_since = 0.0  # since when nothing excuses this host's keeper
@@ -181,11 +183,10 @@ class Host:
         facts = self.facts(mono)
         state, actions = self.world.step(before, facts, mono, self.terms)
         self.state = state
+        self.asked = asked_for_itself(self.asked, facts, actions, self.terms)
         if state.name != before.name:
             self.world.tell(self.name, f"{before.name} -> {state.name}: {state.why}")
-            planned = facts.cluster.wanted not in (None, "") or bool(facts.keeper.order)
-            if (before.name in ("producing", "taking_over") or state.name == "producing") and not planned:
-                self.stepped_at = mono
+            self._rest(before, state, facts, mono)
         if self.node.excused and state.name == "producing" and self._is_guarded(mono):
             self.node.excused = ""  # it runs by right again
             self.world.check_one_runs()
@@ -195,6 +196,15 @@ class Host:
             if any(isinstance(action, TOWARDS) for action in actions):
                 invariants.may_act(self, before, facts)
             self.executor.do(actions)
+
+    def _rest(self, before: State, state: State, facts: Facts, mono: float) -> None:
+        """As the shell does: after what was not planned."""
+        if state.name == "taking_over":
+            self.by_itself = not planned_takeover(self.asked, facts, self.terms)
+        took = state.name == "producing" and before.name == "taking_over" and self.by_itself
+        gave = before.name in ("producing", "taking_over") and state.name != "producing"
+        if took or (gave and not planned_step_down(facts, self.terms)):
+            self.stepped_at = mono
 
     def _is_guarded(self, mono: float) -> bool:
         """The lease is truly its own, and there is time to stop."""
