@@ -42,6 +42,12 @@ class Terms(NamedTuple):
     healthy: int = 3
     clear: float = 4.0
 
+    @property
+    def unattended(self) -> float:
+        """How long a node goes on at least when its keeper is gone: from a renewal that was just due to the fence."""
+        timing = self.timing
+        return timing.ttl - timing.margin - timing.act_within - timing.renew - timing.request_timeout
+
     def why_not(self) -> str | None:
         """Why these cannot keep the promise; None when they can. Without a lease there is none to keep."""
         if not self.lease:

@@ -115,7 +115,7 @@ class Failover:
             return ""
         return (
             "[failover], its node and the role cannot change while keeper runs; restart it (a node that produces goes "
-            f"on, if keeper is back within {self.terms.timing.ttl - self.terms.timing.act_within:.0f} s)"
+            f"on, if keeper is back within {self.terms.unattended:g} s)"
         )
 
     # -- from the failover thread ----------------------------------------------------------------------------------
@@ -150,6 +150,10 @@ class Failover:
         status = self.reconciler.status
         if not status:
             return {}
+        if (stuck := since_boot() - status["at"]) > STANDS_EVERY:
+            # Nothing is told to the rules: that nothing is told is what failover_trouble waits for.
+            status = {**status, "troubles": [f"the failover thread has not looked for {stuck:.0f} s: restart keeper"]}
+            return self._shown(status)
         troubles = tuple(status["troubles"])
         stands = (status["state"], status["observed"], troubles)
         if stands != self._told or now - self._told_at >= STANDS_EVERY:
@@ -162,6 +166,10 @@ class Failover:
                 self._drills_told = drill.at
                 if self._counts(drill):
                     self._loop.tell(Drilled(now, drill.good, drill.took, drill.text), self._node)
+        return self._shown(status)
+
+    def _shown(self, status: dict[str, Any]) -> dict[str, Any]:
+        drills = self.reconciler.drills()
         last = drills[-1] if drills else None
         wall = self._clock.wall()
         return {
