@@ -1,0 +1,285 @@
+"""What a collector script prints: `metric timestamp value [tag=value ...]`, a line each. Bytes in, points out.
+
+The protocol is tcollector's (see docs/collectors.md). A whole chunk of lines is searched at once; lines are looked at
+one by one only where the search left some out, to say what is wrong with each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from math import inf
+from typing import NamedTuple
+
+from keeper.core.point import Number, Point, Series, Tags
+
+MAX_LINE = 1023  # bytes without the newline: OpenTSDB's own limit
+MAX_SERIES = 1000
+MAX_TAGS = 8  # OpenTSDB's default
+AHEAD = 3600  # seconds a time may be ahead of the clock: once taken, it would make every right one after it too old
+LONG = 1 << 63  # OpenTSDB keeps whole numbers in 64 bits; a larger one is sent as a floating point number
+KEPT = 200  # bytes of a bad line that are shown
+HEADS = 4  # ways in which a series may be written, with its tags in another order or with more blanks between them
+
+# Every line begins with a newline here, which is quicker to find than the beginning of a line. What the pieces are made
+# of is looked at when they are used for the first time; a time and a value must only be numbers in the end.
+_LINES = re.compile(rb"\n([^ \t\n]+)[ \t]+([0-9.]+)[ \t]+([-+.0-9eE]+)([^\n]*)")
+_WORD = rb"[-_./a-zA-Z0-9]+"
+_METRIC = re.compile(_WORD)
+_TIME = re.compile(rb"\d{1,16}|\d{1,11}\.\d{1,9}")
+_TAG = re.compile(_WORD + rb"=" + _WORD)
+_TAGS = re.compile(rb"(?:[ \t]+" + _TAG.pattern + rb")*[ \t\r]*")
+
+_point = tuple.__new__  # what makes a named tuple, at half the cost: it checks nothing
+
+REASONS = (
+    "line_too_long",
+    "bad_bytes",
+    "bad_metric",
+    "bad_time",
+    "old_time",
+    "future_time",
+    "bad_value",
+    "bad_tag",
+    "duplicate_tag",
+    "too_many_tags",
+    "too_many_series",
+    "no_point",
+)
+"""Why a line is rejected, a word each."""
+
+
+class Bad(NamedTuple):
+    """A rejected line, as much of it as is kept, and a sentence about it."""
+
+    reason: str
+    line: str
+    why: str
+
+
+class _Known:
+    """A series of this collector and the newest of its points."""
+
+    __slots__ = ("at", "series")
+
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self.at = 0
+
+
+class Datapoints:
+    """The output of one collector. `lines` counts what it printed, `rejected` what was wrong with it, by reason; `bad`
+    is the last of those. `more_tags` is how many tags are added to each point later.
+
+    No more than MAX_LINE bytes of an unfinished line are ever held; a line that is longer is rejected once.
+    """
+
+    def __init__(self, max_series: int = MAX_SERIES, max_tags: int = MAX_TAGS, more_tags: int = 0) -> None:
+        self.lines = 0
+        self.points = 0
+        self.rejected: Counter[str] = Counter()
+        self.bad: Bad | None = None
+        self._max_series = max_series
+        self._max_tags = max_tags - more_tags
+        self._heads: dict[tuple[bytes, bytes], _Known] = {}
+        self._known: dict[tuple[str, Tags], _Known] = {}
+        self._held = b""
+        self._skipping = False
+
+    @property
+    def series(self) -> int:
+        return len(self._known)
+
+    def feed(self, data: bytes, now: float) -> list[Point]:
+        """The points of the lines that `data` completes. `now` is the wall clock in seconds. Takes any bytes."""
+        end = data.rfind(b"\n") + 1
+        if self._skipping:
+            start = data.find(b"\n") + 1
+            if not start:
+                return []
+            self._skipping = False
+            data, end = data[start:], end - start
+        if not end:
+            self._hold(self._held + data)
+            return []
+        chunk = self._held + data[:end] if self._held else data[:end]
+        self._held = b""
+        self._hold(data[end:])
+        return self._chunk(chunk, now)
+
+    def flush(self, now: float) -> list[Point]:
+        """The last line of a collector that ended without a newline."""
+        held, self._held, self._skipping = self._held, b"", False
+        return self._chunk(held + b"\n", now) if held else []
+
+    def start_over(self) -> None:
+        """Another process prints: what the one before left unfinished is no part of its lines."""
+        if self._held:
+            self.lines += 1
+            self._reject("no_point", self._held, "its process ended in the middle of it")
+        self._held, self._skipping = b"", False
+
+    def evict(self, before: int) -> int:
+        """Forget the series without a point since `before` (milliseconds); how many they were."""
+        gone = {key for key, known in self._known.items() if known.at < before}
+        for key in gone:
+            del self._known[key]
+        if gone:
+            self._heads = {
+                head: known
+                for head, known in self._heads.items()
+                if (known.series.metric, known.series.tags) not in gone
+            }
+        return len(gone)
+
+    def _hold(self, data: bytes) -> None:
+        if len(data) <= MAX_LINE:
+            self._held = data
+            return
+        self.lines += 1
+        self._reject("line_too_long", data, f"more than {MAX_LINE} bytes")
+        self._held, self._skipping = b"", True
+
+    def _chunk(self, chunk: bytes, now: float) -> list[Point]:
+        """Complete lines. The quick way where every one of them has the form, else line by line."""
+        count = chunk.count(b"\n")
+        self.lines += count
+        found = _LINES.findall(b"\n" + chunk)
+        points: list[Point] = []
+        latest = int((now + AHEAD) * 1000)
+        if len(found) == count and (len(chunk) <= MAX_LINE or not _has_long(chunk)):
+            self._take(found, latest, points)
+            return points
+        for text in chunk.split(b"\n")[:-1]:
+            if len(text) > MAX_LINE:
+                self._reject("line_too_long", text, f"{len(text)} bytes; {MAX_LINE} are the most")
+            elif found := _LINES.findall(b"\n" + text.lstrip(b" \t")):
+                self._take(found, latest, points)
+            elif text.strip(b" \t\r"):
+                self._reject(*_what_is_wrong(text))
+            else:
+                self.lines -= 1
+        return points
+
+    def _take(self, found: list[tuple[bytes, bytes, bytes, bytes]], latest: int, points: list[Point]) -> None:
+        known_by_head, add = self._heads.get, points.append
+        before = len(points)
+        for whole in found:
+            metric, time, text, tags = whole
+            known = known_by_head((metric, tags))
+            if known is None and (known := self._meet(whole)) is None:
+                continue
+            try:
+                value = float(text) if b"." in text else int(text)
+                at = int(time) if len(time) > 11 else int(time) * 1000
+            except ValueError:
+                taken = self._read_slowly(whole)
+                if taken is None:
+                    continue
+                at, value = taken
+            if known.at < at <= latest and -LONG <= value < LONG:
+                known.at = at
+                add(_point(Point, (known.series, at, value)))
+            elif (large := self._at_the_limits(whole, known, at, latest, value)) is not None:
+                known.at = at
+                add(Point(known.series, at, large))
+        self.points += len(points) - before
+
+    def _read_slowly(self, whole: tuple[bytes, bytes, bytes, bytes]) -> tuple[int, Number] | None:
+        """Time and value where one has a fraction or the other an exponent; None if one of them is no number."""
+        _, time, text, _ = whole
+        if not _TIME.fullmatch(time):
+            self._reject("bad_time", _joined(whole), f"{shown(time)!r} is no time; write seconds or milliseconds")
+            return None
+        at = round(float(time) * 1000) if b"." in time else int(time) * (1 if len(time) > 11 else 1000)
+        try:
+            return at, int(text) if text.lstrip(b"+-").isdigit() else float(text)
+        except ValueError:
+            self._reject("bad_value", _joined(whole), f"{shown(text)!r} is no decimal number")
+            return None
+
+    def _at_the_limits(
+        self, whole: tuple[bytes, bytes, bytes, bytes], known: _Known, at: int, latest: int, value: Number
+    ) -> float | None:
+        """The value of a point that is large but good; else None, and the line is rejected."""
+        try:
+            large = float(value)
+        except OverflowError:
+            large = inf
+        if not -inf < large < inf:
+            self._reject("bad_value", _joined(whole), "it is too large for a number")
+        elif at == 0:
+            self._reject("bad_time", _joined(whole), "its time is 0; write seconds or milliseconds since 1970")
+        elif at <= known.at:
+            self._reject("old_time", _joined(whole), f"its series has a point of {known.at / 1000:.3f} already")
+        elif at > latest:
+            self._reject("future_time", _joined(whole), f"its time is more than {AHEAD} s ahead of the clock")
+        else:
+            return large
+        return None
+
+    def _meet(self, whole: tuple[bytes, bytes, bytes, bytes]) -> _Known | None:
+        """A series, or a way to write one, that was not seen before; None when it cannot be taken."""
+        metric, _, _, tags = whole
+        if not _METRIC.fullmatch(metric) or not _TAGS.fullmatch(tags):
+            self._reject(*_what_is_wrong(_joined(whole)))
+            return None
+        pairs = [word.decode().partition("=") for word in tags.split()]
+        names = [name for name, _, _ in pairs]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            self._reject("duplicate_tag", _joined(whole), f"it has the tag {twice} twice")
+            return None
+        if len(names) > self._max_tags:
+            why = f"{len(names)} tags; it may have {self._max_tags} of its own"
+            self._reject("too_many_tags", _joined(whole), why)
+            return None
+        key = (metric.decode(), tuple(sorted((name, value) for name, _, value in pairs)))
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= self._max_series:
+                why = f"it has {self._max_series} series already, the most it may have"
+                self._reject("too_many_series", _joined(whole), why)
+                return None
+            known = self._known[key] = _Known(Series(*key))
+        if len(self._heads) < HEADS * self._max_series:
+            self._heads[metric, tags] = known
+        return known
+
+    def _reject(self, reason: str, text: bytes, why: str) -> None:
+        self.rejected[reason] += 1
+        self.bad = Bad(reason, shown(text), why)
+
+
+def _joined(whole: tuple[bytes, bytes, bytes, bytes]) -> bytes:
+    return b" ".join(whole[:3]) + whole[3]
+
+
+def shown(text: bytes) -> str:
+    """A line for a person: its beginning, and nothing in it that moves a cursor."""
+    cut = text[:KEPT].decode("ascii", "backslashreplace")
+    whole = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return whole + ("..." if len(text) > KEPT else "")
+
+
+def _has_long(chunk: bytes) -> bool:
+    return max(map(len, chunk.split(b"\n"))) > MAX_LINE
+
+
+def _what_is_wrong(text: bytes) -> tuple[str, bytes, str]:
+    """The reason, the line, and a sentence, of one that is no point."""
+    if not text.isascii() or any(byte < 32 and byte not in b"\t\r" for byte in text):
+        place = next(n for n, byte in enumerate(text) if byte > 126 or (byte < 32 and byte not in b"\t\r"))
+        return "bad_bytes", text, f"byte {place + 1} is {text[place]:#04x}; only printable ASCII is allowed"
+    words = text.split()
+    if len(words) < 3:
+        return "no_point", text, "write: metric timestamp value tag=value ..."
+    metric, time, value, *tags = words
+    if not _METRIC.fullmatch(metric):
+        return "bad_metric", text, f"{shown(metric)!r} is no name; letters, digits and -_./ are allowed"
+    if not _TIME.fullmatch(time):
+        return "bad_time", text, f"{shown(time)!r} is no time; write seconds or milliseconds since 1970"
+    for tag in tags:
+        if not _TAG.fullmatch(tag):
+            return "bad_tag", text, f"{shown(tag)!r} is no tag; write name=value with letters, digits and -_./"
+    return "bad_value", text, f"{shown(value)!r} is no finite decimal number"
