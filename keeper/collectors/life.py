@@ -49,9 +49,10 @@ class Deed(Enum):
 
 
 class Life(NamedTuple):
-    """`at` is when `stage` began and `due` when something is to be done about it. `beat` is when its
-    run should have begun, `started` when it did, `heard` when it last printed. `why` is one sentence about the last thing that was wrong; `failures` are those in a row; `worked` whether it ever
-    did. `then` is what follows its end if that was asked for, else None; `killed` whether it had to be."""
+    """`at` is when `stage` began and `due` when something is to be done about it. `beat` is when its run should have
+    begun, `started` when it did, `heard` when it last printed. `why` is one sentence about the last thing that was
+    wrong; `failures` are those in a row; `worked` whether it ever did. `then` is what follows its end if that was asked
+    for, else None."""
 
     stage: Stage
     at: float

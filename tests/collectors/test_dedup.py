@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,7 +68,7 @@ def test_what_is_sent_draws_the_same_graph(steps: list[tuple[int, int]]) -> None
     assert out == sent(Dedup(300), *given_)
     assert out == sorted(set(out))
     assert set(out) <= set(given_)
-    for before, after in zip(given_, given_[1:], strict=False):
+    for before, after in pairwise(given_):
         if before[1] != after[1]:
             assert {before, after} <= set(out)
     assert dedup.held == len(given_) - len(out)

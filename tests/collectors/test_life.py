@@ -12,7 +12,6 @@ from keeper.collectors.life import (
     ALIVE,
     GRACE,
     LONGEST_REST,
-    LOOPS,
     REMIND,
     RETIRES,
     Deed,

@@ -1,0 +1,158 @@
+"""Starts a collector script in a process group of its own, and ends whatever came of it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+COOKIE = "KEEPER_COLLECTORS"
+"""In the environment of everything a collector starts: whose collectors these are, and by it they are found again."""
+MARK = "KEEPER_COLLECTOR"  # and of which of its runs
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")  # of keeper's environment; its secrets stay with it
+PIPE = 1 << 20  # bytes a pipe may hold, where the system allows it: a burst does not stop a script
+
+_SETPRIV = shutil.which("setpriv", path=PATH)
+
+
+class Care(NamedTuple):
+    """What the site wants for one collector. `user` is a login name, empty: keeper's own; `memory` in bytes of address
+    space and `cpu` in seconds a run, 0: no limit; `silent` in seconds, 0: it may be. `environment` is added."""
+
+    user: str = ""
+    memory: int = 0
+    cpu: int = 0
+    nice: int = 0
+    silent: float = 0.0
+    environment: Mapping[str, str] = {}  # nobody writes to it
+
+
+class Process(NamedTuple):
+    """`pid` is the process group, too. `ended` becomes readable when it is gone; all three are ours to close."""
+
+    pid: int
+    out: int
+    err: int
+    ended: int
+
+
+def start(argv: tuple[str, ...], mark: str, care: Care, cookie: str, folder: Path, long_lived: bool) -> Process:
+    """Raises OSError, and LookupError for a user there is not.
+
+    A long-lived one is killed by the kernel when its parent goes (the others end by themselves, in their interval);
+    that and another user are what `setpriv` is for, which costs as much as starting the script itself.
+    """
+    words = [*_privileges(care, long_lived), *argv]
+    out, out_there = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    err, err_there = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        for there in (out_there, err_there):
+            os.set_blocking(there, True)
+        pid = os.posix_spawn(
+            words[0],
+            words,
+            _environment(mark, care, cookie, folder),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, out_there, 1),
+                (os.POSIX_SPAWN_DUP2, err_there, 2),
+            ],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=(signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
+        )
+    except BaseException:
+        os.close(out)
+        os.close(err)
+        raise
+    finally:
+        os.close(out_there)
+        os.close(err_there)
+    _limit(pid, care)
+    return Process(pid, out, err, os.pidfd_open(pid))
+
+
+def _privileges(care: Care, long_lived: bool) -> list[str]:
+    if not (care.user or long_lived):
+        return []
+    if _SETPRIV is None:
+        if care.user:
+            raise FileNotFoundError(f"there is no setpriv (package util-linux) to run it as {care.user}")
+        return []
+    words = [_SETPRIV, "--pdeathsig", "KILL"]
+    if care.user:
+        words += [f"--reuid={care.user}", f"--regid={_group(care.user)}", "--init-groups"]
+    return [*words, "--"]
+
+
+def _group(user: str) -> int:
+    import pwd  # noqa: PLC0415  # few need it, and it reads files
+
+    return pwd.getpwnam(user).pw_gid
+
+
+def _environment(mark: str, care: Care, cookie: str, folder: Path) -> dict[str, str]:
+    own = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    found = {"PATH": PATH, **own, **care.environment, COOKIE: cookie, MARK: mark}
+    if (folder / "lib").is_dir():
+        # Scripts import `collectors.lib`, so the folder above must be on Python's path, as tcollector has it.
+        found["PYTHONPATH"] = ":".join(filter(None, (found.get("PYTHONPATH"), str(folder.parent))))
+    return found
+
+
+def _limit(pid: int, care: Care) -> None:
+    """The process exists already; it is before its first line still, or a moment behind it."""
+    limits = [(resource.RLIMIT_CORE, 0)]
+    if care.memory:
+        limits.append((resource.RLIMIT_AS, care.memory))
+    if care.cpu:
+        limits.append((resource.RLIMIT_CPU, care.cpu))
+    for which, most in limits:
+        with suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(pid, which, (most, most))
+    with suppress(OSError):
+        if care.nice:
+            os.setpriority(os.PRIO_PROCESS, pid, care.nice)
+        Path(f"/proc/{pid}/oom_score_adj").write_text("500")  # before what is watched, and long before keeper
+
+
+def signal_group(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def reap(process: Process) -> int | None:
+    """The exit code of one that is gone, negative for a signal; None while it is not. What it left in its group is
+    killed before its number can be given to another."""
+    if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        return None
+    signal_group(process.pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])
+
+
+def sweep(cookie: str, spare: Callable[[int, str], bool]) -> int:
+    """Kill everything that carries our cookie and is not spared by (pid, mark of its run): what collectors started in
+    sessions of their own, and what a runner that was killed left behind. Returns how many there were."""
+    found = 0
+    ours, marked = f"{COOKIE}={cookie}".encode(), f"{MARK}=".encode()
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            variables = Path(entry.path, "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # gone, or another user's
+        if ours not in variables:
+            continue
+        mark = next((v[len(marked) :].decode("utf-8", "replace") for v in variables if v.startswith(marked)), "")
+        if not spare(int(entry.name), mark):
+            found += 1
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(int(entry.name), signal.SIGKILL)
+    return found

@@ -1,0 +1,210 @@
+"""Runs collectors: starts the scripts when it is time, reads what they print, and ends them.
+
+For one thread, in a process of its own: see `keeper.collectors.process`.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from keeper.collectors import launch
+from keeper.collectors.life import Deed, Stage, outside, tick
+from keeper.collectors.roster import HELD, Roster
+from keeper.collectors.running import Running
+from keeper.collectors.terms import Terms
+from keeper.core.point import Point
+
+LOOK_EVERY = 2.0  # seconds between two looks at the folder, and at what was orphaned
+TELL_EVERY = 1.0  # seconds between two words that everything printed up to now was told
+STAND_EVERY = 15.0  # seconds after which the counts of a collector are told anew
+PAUSE = 0.1  # seconds until those whose output costs too much are looked at again
+
+Message = tuple[Any, ...]
+
+
+class Runner:
+    """`tell` takes what keeper shall know: `points`, `stand`, `said`, `gone`, `complaints`, `sees`. `now` never jumps;
+    `wall` is for the times that scripts print. What is registered with `selector` by others is a function to call."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        tell: Callable[[Message], bool],
+        selector: selectors.BaseSelector,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self.roster = Roster(terms, tell, random)
+        self.selector = selector
+        self._tell = tell
+        self._now = now
+        self._wall = wall
+        self._random = random
+        self._look_at = 0.0
+        self._tell_at = 0.0
+        self._paused: list[Running] = []
+
+    def turn(self, most: float) -> None:
+        """Wait for something to do, no longer than `most` seconds, and do it."""
+        now = self._now()
+        due = min((one.life.due for one in self._all()), default=now + most)
+        due = min(due, self._look_at, self._tell_at, now + (PAUSE if self._paused else most))
+        for key, _ in self.selector.select(max(0.0, due - now)):
+            key.data()
+        now = self._now()
+        self._listen_again(now)
+        for one in self._all():
+            if one.life.due <= now:
+                self._do(one, now)
+        if now >= self._look_at:
+            self.look()
+        if now >= self._tell_at:
+            self._tell_at = now + TELL_EVERY
+            for one in self._all():
+                if now - one.told_at >= STAND_EVERY:
+                    self._tell_stand(one, now)
+            self._tell(("sees", len(self.roster.running)))
+
+    def look(self) -> None:
+        """See which collectors there are now, and what they left behind."""
+        now = self._now()
+        self._look_at = now + LOOK_EVERY
+        before = {name: one.life.stage for name, one in self.roster.running.items()}
+        self.roster.look(now, self._wall())
+        for name, one in self.roster.running.items():
+            if before.get(name) is not one.life.stage:
+                self._tell_stand(one, now)
+        self._end_orphans()
+
+    def adopt(self, terms: Terms) -> None:
+        self.roster.terms = terms
+        self.look()
+
+    def again(self, name: str) -> None:
+        """Run it now, whatever it rests from."""
+        one = self.roster.running.get(name)
+        if one is not None and one.process is None and one.life.stage not in HELD:
+            one.life = outside(one.life, self._now(), Stage.WAITING, "")
+
+    def stop(self, seconds: float) -> None:
+        """End every script: they are told, and killed when `seconds` are over; with 0 at once."""
+        until = self._now() + seconds
+        self._signal_all(signal.SIGTERM if seconds else signal.SIGKILL)
+        while any(one.process for one in self._all()) and (left := until - self._now()) > 0:
+            for key, _ in self.selector.select(left):
+                key.data()
+        self._signal_all(signal.SIGKILL)
+        while launch.sweep(self.roster.terms.cookie, lambda _pid, _name: False):
+            self._bury()
+
+    def _all(self) -> list[Running]:
+        return list(self.roster.running.values())
+
+    def _signal_all(self, number: int) -> None:
+        for one in self._all():
+            if one.process is not None:
+                launch.signal_group(one.process.pid, number)
+
+    # -- one collector ---------------------------------------------------------------------------------------------
+
+    def _do(self, one: Running, now: float) -> None:
+        before = one.life.stage
+        one.life, deed = tick(one.life, now, one.plugin.interval, one.silent)
+        if deed is Deed.START:
+            terms = self.roster.terms
+            if one.start(now, self._random.random(), terms.cookie, Path(terms.folder or "/")):
+                self._listen(one)
+        elif one.process is not None and deed is Deed.TERM:
+            launch.signal_group(one.process.pid, signal.SIGTERM)
+        elif one.process is not None and deed is Deed.KILL:
+            launch.signal_group(one.process.pid, signal.SIGKILL)
+        if deed is not None and before is not Stage.WAITING:
+            self._tell_stand(one, now)
+
+    def _listen(self, one: Running) -> None:
+        process = one.process
+        if process is not None:
+            register = self.selector.register
+            register(process.out, selectors.EVENT_READ, lambda: self._read(one))
+            register(process.err, selectors.EVENT_READ, lambda: self._read_errors(one))
+            register(process.ended, selectors.EVENT_READ, lambda: self._end(one))
+
+    def _read(self, one: Running) -> None:
+        if one.process is None:
+            return
+        now = self._now()
+        points = one.read(now, self._wall(), self._now)
+        if points is None:
+            self.selector.unregister(one.process.out)  # its end, which wakes for ever; the process may go on
+        elif one.is_costly(now):
+            self.selector.unregister(one.process.out)
+            self._paused.append(one)
+        if points:
+            self._tell_points(one, points)
+
+    def _read_errors(self, one: Running) -> None:
+        if one.process is not None and not one.read_errors(self._now()):
+            self.selector.unregister(one.process.err)
+
+    def _listen_again(self, now: float) -> None:
+        for one in [one for one in self._paused if not one.is_costly(now)]:
+            self._paused.remove(one)
+            if one.process is not None:
+                self.selector.register(one.process.out, selectors.EVENT_READ, lambda one=one: self._read(one))
+
+    def _end(self, one: Running) -> None:
+        process = one.process
+        if process is None or (code := launch.reap(process)) is None:
+            return
+        for descriptor in (process.out, process.err, process.ended):
+            with suppress(KeyError):
+                self.selector.unregister(descriptor)
+        if one in self._paused:
+            self._paused.remove(one)
+        now = self._now()
+        points = one.end(now, self._wall(), self._random.random(), code)
+        if points:
+            self._tell_points(one, points)
+        if one.life.stage is not Stage.WAITING or one.told_stage is not Stage.WAITING:
+            self._tell_stand(one, now)
+
+    # -- what keeper hears -----------------------------------------------------------------------------------------
+
+    def _tell_points(self, one: Running, points: list[Point]) -> None:
+        told = [(series.text, at, value) for series, at, value in points]
+        if not self._tell(("points", one.plugin.name, one.plugin.interval, told)):
+            one.dropped += len(points)
+
+    def _tell_stand(self, one: Running, now: float) -> None:
+        one.told_at, one.told_stage = now, one.life.stage
+        self._tell(("stand", one.plugin.name, one.stand(now)))
+
+    # -- what was left behind --------------------------------------------------------------------------------------
+
+    def _bury(self) -> None:
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+
+    def _end_orphans(self) -> None:
+        """End what a script started in a session of its own and left behind; while the script runs, it is spared."""
+        known = {one.process.pid for one in self._all() if one.process is not None}
+        try:
+            children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
+        except OSError:
+            return  # a kernel without it
+        orphans = {int(child) for child in children} - known
+        for orphan in orphans:
+            with suppress(ChildProcessError):
+                os.waitpid(orphan, os.WNOHANG)
+        if orphans:
+            alive = {one.mark for one in self._all() if one.process is not None}
+            launch.sweep(self.roster.terms.cookie, lambda pid, mark: pid in known or mark in alive)
