@@ -46,6 +46,7 @@ class Processes:
 
     def _look(self) -> dict[str, tuple[str, str]]:
         """Return all processes. argv is read again only when comm has changed, as it does when a program starts."""
+        Path("/proc/self/comm").stat()  # an empty folder is no /proc, and "no such process" would be a lie
         found = {}
         for pid in filter(str.isdigit, _names("/proc")):
             try:
