@@ -26,8 +26,10 @@ STATES = {
 }
 
 # The kernel walks its whole hash table of connections for us: 4 ms for each of the two files on a host with 24 GB
-# and no connections, 210 ms with 100,000. So the tables are read as often as this share of one core pays for.
-SHARE = 1 / 2000
+# and no connections, 210 ms with 100,000. So the tables are read as often as this share of one core pays for, but
+# not more seldom than this: a leak of connections has to be seen.
+SHARE = 1 / 4000
+SELDOM = 300.0  # seconds
 
 PAGE = 4096  # bytes; sockstat counts memory in pages
 
@@ -47,7 +49,7 @@ class Tcp:
         counted = table("/proc/net/tcp")
         if Path("/proc/net/tcp6").exists():  # not where IPv6 is off
             counted += table("/proc/net/tcp6")
-        self._not_before = time.monotonic() + (time.thread_time() - before) / SHARE
+        self._not_before = time.monotonic() + min((time.thread_time() - before) / SHARE, SELDOM)
         return totals + states(counted)
 
 
