@@ -46,7 +46,7 @@ class Disks:
     def __call__(self) -> list[Point]:
         found = mounts(text("/proc/mounts"), self._remote)
         if len(found) > MOST:
-            self._say(f"disk: {len(found)} mounts, only the first {MOST} are shown")
+            self._say(f"disk: more than {MOST} mounts, only the first {MOST} are shown")
         answers = self._ask(found[:MOST])
         return [
             *(point for mount, answer in answers.items() for point in usage(mount, answer)),
@@ -79,7 +79,7 @@ class Disks:
 def mounts(told: str, remote: bool) -> list[Mount]:
     """Read /proc/mounts: each file system that holds something, once, at its shortest path; sorted by path."""
     by_path: dict[str, tuple[str, str]] = {}
-    for line in told.splitlines():
+    for line in filter(None, told.split("\n")):  # a path may hold what splitlines() takes for an end
         device, path, kind, *_ = line.split(" ")
         by_path[ESCAPE.sub(_byte, path)] = (device, kind)  # what was mounted last covers what was there before
     shown = {path: told for path, told in by_path.items() if _shown(path, told[1], remote)}

@@ -7,9 +7,9 @@ from keeper.shipped.procfs import text
 
 MOST = 64  # interfaces
 
-# Loopback, and what containers and virtual machines bring with them: their names come and go, and what they
+# Besides loopback: what containers and virtual machines bring with them: their names come and go, and what they
 # carry to other hosts goes through a real one as well.
-INNER = ("lo", "veth", "docker", "br-", "virbr", "vnet", "tap", "cali", "cni", "flannel", "cilium", "lxc", "ifb")
+INNER = ("veth", "docker", "br-", "virbr", "vnet", "tap", "cali", "cni", "flannel", "cilium", "lxc", "ifb")
 
 # The places in a line of proc(5): `face |bytes packets errs drop fifo frame compressed multicast|bytes ...`
 FIELDS = ("bytes", "packets", "errs", "dropped")
@@ -25,15 +25,15 @@ class Interfaces:
 
     def __call__(self) -> list[Point]:
         found = interfaces(text("/proc/net/dev"))
-        names = [name for name in found if self._inner or not name.startswith(INNER)]
+        names = [name for name in found if self._inner or not (name == "lo" or name.startswith(INNER))]
         if len(names) > MOST:
-            self._say(f"network: {len(names)} interfaces, only the first {MOST} are shown")
+            self._say(f"network: more than {MOST} interfaces, only the first {MOST} are shown")
         return traffic({name: found[name] for name in names[:MOST]})
 
 
 def interfaces(dev: str) -> dict[str, list[int]]:
     """Read /proc/net/dev. Kernels before 2.6.39 leave no space between a name and a long number."""
-    lines = (line.rpartition(":") for line in dev.splitlines() if ":" in line)
+    lines = (line.rpartition(":") for line in dev.split("\n") if ":" in line)
     return {name.strip(): [int(number) for number in numbers.split()] for name, _, numbers in lines}
 
 

@@ -105,7 +105,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     takes = arguments()
-    asked = takes.parse_args()
+    asked = takes.parse_intermixed_args()  # subjects may stand before, between and after options
     if not asked.subjects:
         takes.error(f"what shall it tell of? Name one or more of {', '.join(SUBJECTS)}, process:NAME")
     say = Complaints()

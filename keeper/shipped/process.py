@@ -62,7 +62,7 @@ class Processes:
     def _one(self, name: str) -> list[Point]:
         pids = [pid for pid, names in self._known.items() if name in names]
         if len(pids) > MOST:
-            self._say(f"process: {len(pids)} processes are called {name}, only the first {MOST} are added up")
+            self._say(f"process: more than {MOST} processes are called {name}, only the first {MOST} are added up")
         seen: dict[str, Stat] = {}
         for pid in pids[:MOST]:
             try:
@@ -128,9 +128,14 @@ def usage(seen: list[Stat], cpu: int, now: float, tags: str) -> list[Point]:
 
 
 def limit(told: str) -> int | None:
-    """Read from /proc/PID/limits how many files may be open; None: any number."""
-    [line] = [line for line in told.splitlines() if line.startswith("Max open files")]
-    soft = line.split()[3]
+    """Read from /proc/PID/limits how many files may be open; None: any number.
+
+    Raises ProcessLookupError when it is empty, as that of a process which is ending.
+    """
+    found = [line.split()[3] for line in told.splitlines() if line.startswith("Max open files")]
+    if not found:
+        raise ProcessLookupError
+    [soft] = found
     return None if soft == "unlimited" else int(soft)
 
 

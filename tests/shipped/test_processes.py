@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from keeper.shipped.lives import Lives
-from keeper.shipped.process import Processes
+from keeper.shipped.process import Processes, limit
 from tests.peers.ask import eventually
 from tests.peers.process import Program, run
 from tests.shipped.golden import refuse
@@ -205,7 +205,7 @@ def test_files_that_another_user_keeps_to_himself_are_left_out_and_told_of_once(
     """
     looks = f"""if True:
         import os
-        from keeper.shipped.process import Processes
+        from keeper.shipped.process import Processes, limit
         os.setresuid(65534, 65534, 65534)
         told = []
         processes = Processes(["{name}"], told.append)
@@ -220,6 +220,12 @@ def test_files_that_another_user_keeps_to_himself_are_left_out_and_told_of_once(
     metrics = "['count', 'cpu_seconds', 'restarts', 'rss_bytes', 'threads', 'uptime_seconds', 'vsize_bytes']"
     complaint = f"['process: {name} belongs to another user: its open files are left out']"
     assert (seen.stdout, seen.stderr) == (f"{metrics} {complaint}\n", "")
+
+
+def test_a_process_that_is_ending_has_no_limits() -> None:
+    """Its file is there, and empty: it counts as gone, and nothing is wrong with the host."""
+    with pytest.raises(ProcessLookupError):
+        limit("")
 
 
 def test_processes_come_and_go_while_it_looks(name: str) -> None:

@@ -44,6 +44,12 @@ def test_its_help_teaches() -> None:
         once(*line.split())
 
 
+def test_subjects_and_options_stand_in_any_order() -> None:
+    """Also between each other."""
+    metrics = {one.metric for one in once("load", "--all-disks", "memory", "--all-interfaces", "process:x")}
+    assert metrics >= {"proc.loadavg.1min", "proc.meminfo.memtotal", "proc.process.count"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "cure"),
     [
