@@ -97,7 +97,7 @@ class Standing:
     """
 
     def __init__(self, resend: float) -> None:
-        self._resend = resend
+        self.resend = resend
         self._resend_at = FOREVER
         self._owed: dict[Receipt, Notice] = {}
         self._standing: dict[Identity, Notice] = {}
@@ -142,7 +142,7 @@ class Standing:
         for receipt in piece.receipts:
             self._owed.pop(receipt, None)
         self._told = piece.version
-        self._resend_at = now + self._resend
+        self._resend_at = now + self.resend
 
     def refused(self, notice: Notice, now: float) -> list[Receipt]:
         self._refused_until[identity(notice)] = now + REFUSED_FOR

@@ -50,8 +50,8 @@ class Announcer:
         self._counted: dict[tuple[str, str], int] = {}
 
     def adopt(self, settings: Settings, address: str, failed: Callable[[str], None]) -> None:
-        """Tell exactly the receivers of these settings from now on. One whose settings are the same goes on as it is;
-        what a new one is owed comes from the database."""
+        """Tell exactly the receivers of these settings from now on. One that is known goes on, with what it is owed; what
+        a new one is owed comes from the database."""
         self._settings = settings
         self._page = f"http://{address}/"
         before, self._outboxes = self._outboxes, {}
@@ -59,8 +59,10 @@ class Announcer:
         fresh: list[Thread] = []
         for made_of, target in self._targets(settings):
             self._configured[target.name] = made_of
-            if configured.get(target.name) == made_of:
-                self._outboxes[target.name] = before.pop(target.name)
+            if target.name in before:
+                self._outboxes[target.name] = known = before.pop(target.name)
+                if configured.get(target.name) != made_of:
+                    known[0].adopt(target.notifier)
                 continue
             outbox = Outbox(target.name, target.notifier, self._now, self._reported, self._random.random)
             self._done += outbox.put(self._owed_to(target.name))

@@ -88,6 +88,18 @@ class Outbox:
         self._failures = 0
         self._tried_at = float("-inf")
 
+    def adopt(self, notifier: Notifier) -> None:
+        """Send to the receiver with other settings from now on. What is under way with the old ones is finished first:
+        it is neither lost nor sent twice. `notifier` is of the same kind."""
+        with self._changed:
+            self._notifier = notifier
+            if notifier.resend is not None and isinstance(self._backlog, Standing):
+                self._backlog.resend = notifier.resend
+                self._longest = min(LONGEST, notifier.resend)
+            self._not_before = float("-inf")
+            self._asked_to_wait = False
+            self._wake()
+
     @property
     def queued(self) -> int:
         return len(self._backlog)

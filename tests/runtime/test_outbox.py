@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 
@@ -288,6 +289,26 @@ def test_an_outage_loses_nothing_and_ends_by_itself(receiver: Receiver) -> None:
     assert isinstance(failing, Failing)
     assert failing.reason == "connection refused"
     assert recovered == Recovered("hook", failing.since)
+
+
+def test_other_settings_send_nothing_twice(receiver: Receiver) -> None:
+    """A reload while a notice is on its way: that is finished, and what follows is sent as the new settings say."""
+    held = threading.Event()
+
+    def answer(_: Request) -> Answer:
+        held.wait(10)
+        return Answer()
+
+    receiver.script = answer
+    with Receiver() as other, Sending("hook", webhook(receiver.url)) as sending:
+        sending.put(firing("a"))
+        receiver.wait_count(1)
+        sending.outbox.adopt(webhook(other.url))
+        sending.put(firing("b"))
+        held.set()
+        sending.wait_delivered(firing("a"), firing("b"))
+        assert [request.json["id"] for request in receiver.received()] == [firing("a").id]
+        assert [request.json["id"] for request in other.received()] == [firing("b").id]
 
 
 def test_stops_while_it_waits_and_while_it_sends(receiver: Receiver) -> None:
