@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint fmt soak bench peers setup clean
+.PHONY: help demo test test-collectors lint fmt soak bench peers setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -36,6 +36,10 @@ lint: setup ## ruff and mypy
 fmt: setup ## let ruff put the source in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+test-collectors: setup ## run the tcollector plugins in $TCOLLECTOR_DIR for half a minute and print a table
+	@test -n "$(TCOLLECTOR_DIR)" || { echo "say which: make test-collectors TCOLLECTOR_DIR=/path/to/collectors" >&2; exit 1; }
+	$(BIN)/keeper collectors try "$(TCOLLECTOR_DIR)" --for 30s
 
 soak: setup peers ## the slow tests
 	$(BIN)/pytest -m soak --timeout 0

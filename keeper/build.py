@@ -22,6 +22,7 @@ from keeper.rules.rule import Rule
 from keeper.settings import AgentSettings, NodeSettings, Settings
 
 KEEPER = "keeper"  # the subject that is keeper itself
+COLLECTORS = "collectors"  # the one that is all collector scripts together
 
 
 def subjects(settings: Settings) -> list[Subject]:
@@ -38,6 +39,8 @@ def subjects(settings: Settings) -> list[Subject]:
         for endpoint in settings.endpoints
     ]
     found += [agent_subject(agent) for agent in settings.agents if agent.log]
+    if settings.collectors is not None:
+        found.append(Subject(COLLECTORS, "collectors", sources=frozenset({COLLECTORS})))
     found.append(Subject(KEEPER, "keeper", role=settings.keeper.role))
     return found
 

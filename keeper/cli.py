@@ -20,6 +20,7 @@ COMMANDS = {
     "silence": "hold back new alerts for a while, list or end silences",
     "test-alert": "send one alert through every channel and say what happened",
     "failover": "who produces: status, history, pause, resume, takeover, step-down, switch, drill",
+    "collectors": "collector scripts: list, enable, disable, run, try, run-all",
     "replay": "run recorded logs through the rules and print the timeline",
     "parse": "print the events of a log as JSON lines",
     "collect": "find in a statistics agent's logs what was not delivered",

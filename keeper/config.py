@@ -11,6 +11,9 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from keeper.build import COLLECTORS
+from keeper.collectors.launch import is_user
+from keeper.collectors.settings import CollectorSettings, CollectorsSettings, why_not_type, why_not_variable
 from keeper.core.ini import Entry, Heading, read_ini
 from keeper.core.options import Option, options_of
 from keeper.errors import ConfigError
@@ -18,6 +21,8 @@ from keeper.failover.plan import why_unsafe
 from keeper.formats.patterns import check_pattern
 from keeper.formats.pyrepr import NotAValue
 from keeper.formats.pyrepr import parse as parse_value
+from keeper.rules.metric import MetricRule
+from keeper.rules.rule import Rule
 from keeper.rules.table import RULES
 from keeper.settings import (
     SECTIONS,
@@ -31,11 +36,13 @@ from keeper.settings import (
 MAX_CONFIG_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_NAMED = ("log", "endpoint", "webhook", "agent", "rule")  # sections that must have a name
-_SINGLE = ("keeper", "alertmanager", "failover")  # sections that have none
+_NAMED = ("log", "endpoint", "webhook", "agent", "collector", "rule")  # sections that must have a name
+_SINGLE = ("keeper", "alertmanager", "failover", "collectors")  # sections that have none
 _DOTTED: dict[type, dict[str, str]] = {
     LogSettings: {"pattern": "pattern.NAME"},
     AgentSettings: {"method": "method.TYPE", "default": "default.STRUCT.FIELD"},
+    CollectorsSettings: {"env": "env.NAME", "type": "type.METRIC"},
+    CollectorSettings: {"env": "env.NAME"},
 }
 """Options of which there may be any number, by the word before the first dot, and how to write them."""
 
@@ -94,14 +101,18 @@ class _Reading:
             kind, name = self.kind_and_name(section, heading.line)
             if kind == "rule" and name:
                 rule = RULES.get(name)
-                if rule is None:
-                    self.wrong(heading.line, f"[{section}]: there is no rule {name!r}{_meant(name, RULES)}")
-                else:
+                if rule is not None:
                     found["rule"][name] = self.section(rule, section, heading, entries, {})
+                elif any(entry.option == "metric" for entry in entries):
+                    found["rule"][name] = self.section(MetricRule, section, heading, entries, {"name": name})
+                else:
+                    said = f"there is no rule {name!r}{_meant(name, RULES)}; one of your own needs metric = ..."
+                    self.wrong(heading.line, f"[{section}]: {said}")
             elif kind:
                 fixed: dict[str, Any] = {} if kind in _SINGLE else {"name": name or kind}
                 found[kind][name] = self.section(SECTIONS[kind], section, heading, entries, fixed)
-        rules = {name: found["rule"].get(name) or made() for name, made in RULES.items()}
+        rules: dict[str, Rule] = {name: found["rule"].get(name) or made() for name, made in RULES.items()}
+        rules |= {name: rule for name, rule in found["rule"].items() if name not in RULES and rule is not None}
         settings = Settings(
             keeper=found["keeper"].get("") or KeeperSettings(name=KeeperSettings.host_name()),
             nodes=tuple(n for n in found["node"].values() if n),
@@ -112,6 +123,8 @@ class _Reading:
             webhooks=tuple(n for n in found["webhook"].values() if n),
             agents=tuple(n for n in found["agent"].values() if n),
             failover=found["failover"].get(""),
+            collectors=found["collectors"].get(""),
+            collector=tuple(one for one in found["collector"].values() if one),
         )
         self.check(settings)
         return replace(settings, nodes=tuple(replace(n, role=n.role or settings.keeper.role) for n in settings.nodes))
@@ -198,7 +211,10 @@ class _Reading:
         return text
 
     def dotted(self, word: str, name: str, entry: Entry, place: str, found: dict[str, Any]) -> None:
-        """One of `pattern.NAME`, `method.TYPE`, `default.STRUCT.FIELD`."""
+        """One of `pattern.NAME`, `method.TYPE`, `default.STRUCT.FIELD`, `env.NAME`, `type.METRIC`."""
+        if word in ("env", "type"):
+            self.of_collectors(word, name, entry, place, found)
+            return
         try:
             read_name(name)
         except ValueError as error:
@@ -216,18 +232,29 @@ class _Reading:
             except NotAValue as error:
                 self.wrong(entry.line, f"{place}: {entry.value!r} is not a value such as 0, 'text' or False: {error}")
 
+    def of_collectors(self, word: str, name: str, entry: Entry, place: str, found: dict[str, Any]) -> None:
+        problem = why_not_variable(name) if word == "env" else why_not_type(name, entry.value)
+        if problem:
+            self.wrong(entry.line, f"{place}: {problem}")
+        if word == "type":
+            found[name] = entry.value
+        elif (text := self.resolved(entry, place, True)) is not None:
+            found[name] = text
+
     def check(self, settings: Settings) -> None:
         """What only the whole file shows."""
-        if not (settings.nodes or settings.logs or settings.endpoints or settings.agents) and not self.problems:
+        watches = (settings.nodes, settings.logs, settings.endpoints, settings.agents, settings.collectors)
+        if not any(watches) and not self.problems:
             self.wrong(0, "there is nothing to watch; add a [node] with log = file:/path and api = http://HOST:PORT")
         known: dict[str, str] = {}
         watched = [("node", n.name) for n in settings.nodes]
         watched += [("log", n.name) for n in settings.logs] + [("endpoint", n.name) for n in settings.endpoints]
         watched += [("agent", n.name) for n in settings.agents if n.log]
+        taken = {"keeper": "keeper itself", **({COLLECTORS: "[collectors]"} if settings.collectors else {})}
         for kind, name in watched:
             line = self.line_of(kind, name)
-            if name == "keeper":
-                self.wrong(line, f"[{kind}:{name}]: the name keeper is taken by keeper itself")
+            if name in taken:
+                self.wrong(line, f"[{kind}:{name}]: the name {name} is taken by {taken[name]}")
             if name in known:
                 self.wrong(line, f"[{kind}:{name}]: there is a [{known[name]}:{name}] already; names must differ")
             known[name] = kind
@@ -236,6 +263,9 @@ class _Reading:
                 self.wrong(self.line_of("node", node.name), f"[node:{node.name}]: give it a log, an api, or both")
         self.check_intervals(settings)
         self.check_failover(settings)
+        self.check_collectors(settings)
+        if settings.collectors:
+            known[COLLECTORS] = COLLECTORS
         for agent in settings.agents:
             if agent.wire == "thrift" and agent.url and not agent.idl:
                 line = self.line_of("agent", agent.name)
@@ -252,6 +282,27 @@ class _Reading:
         for section, option, sentence in why_unsafe(settings):
             kind, _, name = section.partition(":")
             self.wrong(self.line_of(kind, name, option), sentence)
+
+    def check_collectors(self, settings: Settings) -> None:
+        general = settings.collectors
+        if general is None:
+            for one in settings.collector:
+                self.wrong(self.line_of("collector", one.name), f"[collector:{one.name}]: there is no [collectors]")
+            for name, rule in settings.rules.items():
+                if isinstance(rule, MetricRule):
+                    self.wrong(self.line_of("rule", name), f"[rule:{name}] metric: there is no [collectors]")
+            return
+        line = self.line_of("collectors", "")
+        if not general.dir and not general.shipped and not self.problems:
+            self.wrong(line, "[collectors]: nothing to run; give it dir = /path, or shipped = load, memory, disk")
+        own = len(general.tags) + ("host" not in dict(general.tags))
+        if own >= general.max_tags:
+            self.wrong(line, f"[collectors] max_tags: {own} tags are added to each point, which leaves none of its own")
+        users = [("collectors", "", general.user), *(("collector", one.name, one.user) for one in settings.collector)]
+        for kind, name, user in users:
+            if user and not is_user(user):
+                section = f"{kind}:{name}" if name else kind
+                self.wrong(self.line_of(kind, name, "user"), f"[{section}] user: this host has no user {user!r}")
 
     def check_intervals(self, settings: Settings) -> None:
         """Who asks less often than a rule wants answers would raise an alert over a healthy node."""

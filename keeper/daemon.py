@@ -13,7 +13,7 @@ from types import FrameType
 from prometheus_client import CollectorRegistry
 
 from keeper import __version__
-from keeper.build import delivery_of, forms, pipeline, subjects
+from keeper.build import COLLECTORS, delivery_of, forms, pipeline, subjects
 from keeper.config import load
 from keeper.core.alert import Alert, retire, wake
 from keeper.core.event import StateFailed
@@ -26,11 +26,13 @@ from keeper.pipeline import Pipeline
 from keeper.runtime.announce import Announcer
 from keeper.runtime.checkpoint import keep_short
 from keeper.runtime.clock import Clock, iso
+from keeper.runtime.collecting import Collecting
 from keeper.runtime.crew import Crew
 from keeper.runtime.failover import Failover
 from keeper.runtime.inbox import Inbox
 from keeper.runtime.loop import HEARTBEAT, Limits, Loop, Turned
 from keeper.runtime.measure import Measure
+from keeper.runtime.measure_collectors import MeasureCollectors
 from keeper.runtime.own_log import set_up
 from keeper.runtime.publish import Publisher
 from keeper.runtime.serve import Pages, Server
@@ -79,6 +81,7 @@ class Daemon:
         self.failover = (
             Failover(settings, self.clock, self.inbox, self.loop, self._on_failed) if settings.failover else None
         )
+        self.collecting = self._make_collecting(settings) if settings.collectors else None
         self.crew = Crew(self.clock.now, self.random, self.inbox, self.loop, self.store.path, self._on_failed)
         self.stopping = False
         self.failed: str | None = None
@@ -110,6 +113,8 @@ class Daemon:
         self._forget_targets()
         if self.failover is not None:
             self.failover.start()
+        if self.collecting is not None:
+            self.collecting.start()
         log.info("keeper=%s state=started version=%s listen=%s", self.name, __version__, self.server.address)
         self.inbox.call(lambda: self.loop.journal("start", "keeper", f"keeper {__version__} started as {self.name}"))
         self.service.say(f"READY=1\nSTATUS=watching {len(self.loop.pipelines) - 1} subjects")
@@ -123,6 +128,16 @@ class Daemon:
     def name(self) -> str:
         return self.settings.keeper.name
 
+    def _make_collecting(self, settings: Settings) -> Collecting:
+        def journal(kind: str, text: str) -> None:
+            self.inbox.call(lambda: self.loop.journal(kind, COLLECTORS, text))
+
+        made = Collecting(
+            settings, self.clock, self.random, self.inbox, MeasureCollectors(self.metrics), journal, self._on_failed
+        )
+        self.metrics.registry.register(made.exposed)
+        return made
+
     def _close(self) -> None:
         """Stop everything within STOP_WITHIN seconds; what was read but not stored is read again at the next start."""
         self.service.say("STOPPING=1")
@@ -133,6 +148,8 @@ class Daemon:
 
         if self.failover is not None:
             self.failover.stop()
+        if self.collecting is not None:
+            self.collecting.stop()
         self.crew.stop()
         self.announcer.stop()
         self.inbox.close()
@@ -140,6 +157,8 @@ class Daemon:
         self.checkpoints.stop()
         if self.failover is not None:
             self.failover.join(left())
+        if self.collecting is not None:
+            self.collecting.join(left())
         self.crew.join(left)
         self.announcer.join(left)
         for call in self.inbox.take(0.0)[0]:  # what a run told last
@@ -176,6 +195,8 @@ class Daemon:
                 raise ConfigError([f"[keeper] {name} cannot change while keeper runs; restart it" for name in moved])
             if why := self._why_not_handed_over_anew(settings):
                 raise ConfigError([why])
+            if (settings.collectors is None) != (self.settings.collectors is None):
+                raise ConfigError(["[collectors] cannot begin or end while keeper runs; restart it"])
         except ConfigError as error:
             for problem in error.problems:
                 log.error("config=refused problem=%r", problem)
@@ -187,6 +208,8 @@ class Daemon:
             self.loop.limits = Limits(settings.keeper.late, settings.keeper.clock_jump)
             self.publisher.role = settings.keeper.role
             self.adopt(settings)
+            if self.collecting is not None:
+                self.collecting.adopt(settings)
             self.announcer.adopt(settings, self.server.address, self._on_failed)
             self._forget_targets()
             self.metrics.reload_ok.set(1)
@@ -328,8 +351,11 @@ class Daemon:
             )
         failover = {} if self.failover is None else self.failover.publish(now)
         self.measure.failover(failover)
+        collectors = {} if self.collecting is None else self.collecting.status()
+        if self.collecting is not None:
+            m.collector_left_out.set(self.collecting.exposed.left_out)
         self.publisher.publish(
-            now, self.loop.pipelines.values(), self._silences, self.announcer.status(), troubles, failover
+            now, self.loop.pipelines.values(), self._silences, self.announcer.status(), troubles, failover, collectors
         )
 
     # -- what the server asks --------------------------------------------------------------------------------------

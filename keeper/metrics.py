@@ -113,6 +113,36 @@ class Metrics:
         self.last_drill = Gauge(
             "keeper_last_drill_timestamp_seconds", "When the last drill ended.", ["node", "result"], registry=r
         )
+        # -- collector scripts
+        collector = ["collector"]
+        self.collector_failing = Gauge(
+            "keeper_collector_failing", "1 while the script does not work.", collector, registry=r
+        )
+        self.collector_runs = Counter("keeper_collector_runs", "Times the script was started.", collector, registry=r)
+        self.collector_killed = Counter(
+            "keeper_collector_killed", "Times it did not end when it was told to.", collector, registry=r
+        )
+        self.collector_lines = Counter("keeper_collector_lines", "Lines it printed.", collector, registry=r)
+        self.collector_points = Counter("keeper_collector_points", "Points taken of them.", collector, registry=r)
+        self.collector_rejected = Counter(
+            "keeper_collector_rejected_lines",
+            "Lines that were no point, by reason.",
+            ["collector", "reason"],
+            registry=r,
+        )
+        self.collector_dropped = Counter(
+            "keeper_collector_dropped_points", "Points keeper did not take in time.", collector, registry=r
+        )
+        self.collector_series = Gauge("keeper_collector_series", "Series it has now.", collector, registry=r)
+        self.collector_last_point = Gauge(
+            "keeper_collector_last_point_timestamp_seconds", "When its last point came.", collector, registry=r
+        )
+        self.collector_runner_losses = Counter(
+            "keeper_collector_runner_losses", "Times the process that runs the scripts was lost.", registry=r
+        )
+        self.collector_left_out = Gauge(
+            "keeper_collector_left_out_points", "Points not shown, as too many series are already.", registry=r
+        )
         # -- statistics agents
         agent = ["agent"]
         self.packets_sent = Counter("keeper_packets_sent", "Packets the agent sent.", agent, registry=r)

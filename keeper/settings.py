@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keeper.actions.kill import read_kill
+from keeper.collectors.settings import CollectorSettings, CollectorsSettings
 from keeper.core.options import (
     choice,
     count,
@@ -289,6 +290,8 @@ class Settings:
     webhooks: tuple[WebhookSettings, ...]
     agents: tuple[AgentSettings, ...] = ()
     failover: FailoverSettings | None = None
+    collectors: CollectorsSettings | None = None
+    collector: tuple[CollectorSettings, ...] = ()
 
 
 SECTIONS: dict[str, Any] = {
@@ -300,5 +303,7 @@ SECTIONS: dict[str, Any] = {
     "webhook": WebhookSettings,
     "agent": AgentSettings,
     "failover": FailoverSettings,
+    "collectors": CollectorsSettings,
+    "collector": CollectorSettings,
 }
-"""Sections by the word before the colon; `rule` is looked up in RULES."""
+"""Sections by the word before the colon; `rule` is looked up in RULES, or is one of the site."""

@@ -15,6 +15,7 @@ from keeper.config import parse
 from keeper.core.notice import TEST, WATCHDOG
 from keeper.core.options import Option, options_of
 from keeper.metrics import Metrics
+from keeper.rules.metric import MetricRule
 from keeper.rules.rule import Rule
 from keeper.rules.table import RULES
 from keeper.settings import SECTIONS
@@ -25,7 +26,7 @@ EXAMPLE = TOP / "config.ini.example"
 RUNBOOK = TOP / "docs" / "rules.md"
 METRICS = TOP / "docs" / "metrics.md"
 
-HEADING = re.compile(r";?\[([a-z]+(?::[\w-]+)?)\]")
+HEADING = re.compile(r";?\[([a-z]+(?::[\w.-]+)?)\]")
 OPTION = re.compile(r";?([a-z_]+(?:\.\w+)*) =(?: (.*?))?(?:\s+;.*)?")
 
 
@@ -46,7 +47,7 @@ def documented() -> dict[str, dict[str, str]]:
 
 def existing() -> dict[str, type[Any]]:
     """Every kind of section by what stands before its colon; rules by their whole heading."""
-    return {**SECTIONS, **{f"rule:{name}": rule for name, rule in RULES.items()}}
+    return {**SECTIONS, **{f"rule:{name}": rule for name, rule in RULES.items()}, "rule:disk_full": MetricRule}
 
 
 def section_of(kind: str) -> dict[str, str]:
@@ -94,7 +95,12 @@ def test_a_section_of_the_example_has_every_option_with_its_true_default(kind: s
     """No option is missing, none is invented, and what is shown is what holds when it is left out."""
     shown = section_of(kind)
     options = {option.key: option for option in options_of(existing()[kind])}
-    open_ended = {"log": ("pattern.",), "agent": ("method.", "default.")}.get(kind, ())
+    open_ended = {
+        "log": ("pattern.",),
+        "agent": ("method.", "default."),
+        "collectors": ("env.", "type."),
+        "collector": ("env.",),
+    }.get(kind, ())
     invented = {name for name in shown if name not in options and not name.startswith(open_ended)}
     assert not invented
     assert not options.keys() - shown.keys()
@@ -104,7 +110,14 @@ def test_a_section_of_the_example_has_every_option_with_its_true_default(kind: s
 
 
 # With the empty defaults the example would watch nothing, and its agent could not be switched on.
-SHOWN_IN_USE = {("node", "producer"), ("node", "log"), ("node", "api"), ("agent", "url"), ("agent", "idl")}
+SHOWN_IN_USE = {
+    ("node", "producer"),
+    ("node", "log"),
+    ("node", "api"),
+    ("agent", "url"),
+    ("agent", "idl"),
+    ("collectors", "shipped"),
+}
 
 
 def same(option: Option, value: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import resource
 import shutil
 import signal
@@ -92,9 +93,16 @@ def _privileges(care: Care, long_lived: bool) -> list[str]:
 
 
 def _group(user: str) -> int:
-    import pwd  # noqa: PLC0415  # few need it, and it reads files
-
     return pwd.getpwnam(user).pw_gid
+
+
+def is_user(name: str) -> bool:
+    """Whether this host knows a user of that name."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _environment(mark: str, care: Care, cookie: str, folder: Path) -> dict[str, str]:
@@ -127,13 +135,26 @@ def signal_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
 
 
-def reap(process: Process) -> int | None:
-    """The exit code of one that is gone, negative for a signal; None while it is not. What it left in its group is
-    killed before its number can be given to another."""
+class Gone(NamedTuple):
+    """`code` is the exit code, negative for a signal; `memory` is the most it had in bytes, 0 where that is less than
+    this process has (Linux counts what it was before it became the script); `cpu` the seconds it used. Both are with
+    those of its children that it waited for."""
+
+    code: int
+    memory: int
+    cpu: float
+
+
+def reap(process: Process) -> Gone | None:
+    """What became of one that is gone; None while it is not. What it left in its group is killed before its number
+    can be given to another."""
     if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         return None
     signal_group(process.pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])
+    _, status, used = os.wait4(process.pid, 0)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = used.ru_maxrss * 1024 if used.ru_maxrss > own else 0
+    return Gone(os.waitstatus_to_exitcode(status), memory, used.ru_utime + used.ru_stime)
 
 
 def sweep(cookie: str, spare: Callable[[int, str], bool]) -> int:

@@ -57,7 +57,7 @@ class Roster:
     def _meet(self, plugin: Plugin, now: float) -> Running:
         terms, name = self.terms, plugin.name
         output = Datapoints(terms.max_series, terms.max_tags, terms.more_tags)
-        life = born(now, plugin.interval, self._random.random())
+        life = born(now, min(plugin.interval, terms.spread), self._random.random())
         return Running(
             self._checked(plugin), terms.care.get(name, terms.general), output, life,
             partial(self._said, name),

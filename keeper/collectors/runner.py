@@ -23,7 +23,6 @@ from keeper.core.point import Point
 
 LOOK_EVERY = 2.0  # seconds between two looks at the folder, and at what was orphaned
 TELL_EVERY = 1.0  # seconds between two words that everything printed up to now was told
-STAND_EVERY = 15.0  # seconds after which the counts of a collector are told anew
 PAUSE = 0.1  # seconds until those whose output costs too much are looked at again
 
 Message = tuple[Any, ...]
@@ -69,7 +68,7 @@ class Runner:
         if now >= self._tell_at:
             self._tell_at = now + TELL_EVERY
             for one in self._all():
-                if now - one.told_at >= STAND_EVERY:
+                if now - one.told_at >= self.roster.terms.every:
                     self._tell_stand(one, now)
             self._tell(("sees", len(self.roster.running)))
 
@@ -162,7 +161,7 @@ class Runner:
 
     def _end(self, one: Running) -> None:
         process = one.process
-        if process is None or (code := launch.reap(process)) is None:
+        if process is None or (gone := launch.reap(process)) is None:
             return
         for descriptor in (process.out, process.err, process.ended):
             with suppress(KeyError):
@@ -170,7 +169,7 @@ class Runner:
         if one in self._paused:
             self._paused.remove(one)
         now = self._now()
-        points = one.end(now, self._wall(), self._random.random(), code)
+        points = one.end(now, self._wall(), self._random.random(), gone)
         if points:
             self._tell_points(one, points)
         if one.life.stage is not Stage.WAITING or one.told_stage is not Stage.WAITING:

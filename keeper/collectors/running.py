@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from keeper.collectors import launch
-from keeper.collectors.launch import Care, Process
+from keeper.collectors.launch import Care, Gone, Process
 from keeper.collectors.life import Life, Stage, born, ended, heard, not_started, started
 from keeper.collectors.plugin import Plugin
 from keeper.core.lines import LineSplitter
@@ -47,6 +47,7 @@ class Running:
         self.output = output
         self.dropped = 0  # points nobody took in time
         self.killed = 0  # how often it had to be
+        self.memory, self.cpu = 0, 0.0  # of its last run that ended: bytes and seconds
         self.leaves = False  # its file is gone
         self.told_at, self.told_stage = 0.0, Stage.WAITING
         self._say = say
@@ -110,7 +111,7 @@ class Running:
         self._complain(self._errors.feed(data), now)
         return bool(data)
 
-    def end(self, now: float, wall: float, chance: float, code: int) -> list[Point]:
+    def end(self, now: float, wall: float, chance: float, gone: Gone) -> list[Point]:
         """Its process is gone; what is left in its pipes is taken, and they are closed."""
         points: list[Point] = []
         process = self.process
@@ -121,7 +122,8 @@ class Running:
             if found is None:
                 break
             points += found
-        if code == 0:
+        self.memory, self.cpu = gone.memory, gone.cpu
+        if gone.code == 0:
             points += self.output.flush(wall)
         if points:
             self.life = heard(self.life, now, len(points))
@@ -131,7 +133,7 @@ class Running:
             os.close(descriptor)
         self.process = None
         self.killed += self.life.stage in (Stage.KILLING, Stage.STUCK)
-        self.life = ended(self.life, now, self.plugin.interval, chance, code)
+        self.life = ended(self.life, now, self.plugin.interval, chance, gone.code)
         return points
 
     def replace(self, plugin: Plugin, now: float, chance: float) -> None:
@@ -178,4 +180,6 @@ class Running:
             "rejected": dict(output.rejected),
             "bad": tuple(output.bad) if output.bad else (),
             "dropped": self.dropped,
+            "memory": self.memory,
+            "cpu": self.cpu,
         }

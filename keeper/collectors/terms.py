@@ -11,7 +11,8 @@ from keeper.collectors.launch import Care
 class Terms(NamedTuple):
     """`folder` may be empty: then only the `shipped` ones run, which are command lines by name. `cookie` marks all that
     they start as ours. `care` is for single ones, by name, `general` for all others. `disabled` are the names of those
-    a person switched off. `evict`: seconds without a point after which a series is forgotten."""
+    a person switched off. `evict`: seconds without a point after which a series is forgotten; `spread`: within how many
+    seconds the first runs begin, if not within their intervals; `every`: seconds after which counts are told anew."""
 
     folder: str
     cookie: str
@@ -23,6 +24,8 @@ class Terms(NamedTuple):
     max_tags: int = 8
     more_tags: int = 0
     evict: float = 6000.0
+    spread: float = float("inf")
+    every: float = 15.0
 
     def words(self) -> tuple[Any, ...]:
         """As plain values."""

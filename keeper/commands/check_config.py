@@ -45,6 +45,9 @@ def run(args: argparse.Namespace) -> int:
     watched = [f"node {n.name} (role {n.role})" for n in settings.nodes]
     watched += [f"log {n.name}" for n in settings.logs] + [f"endpoint {n.name}" for n in settings.endpoints]
     watched += [f"agent {a.name}" for a in settings.agents if a.log]
+    if settings.collectors is not None:
+        folder, own = settings.collectors.dir, ", ".join(settings.collectors.shipped)
+        watched.append("collectors " + " and ".join(filter(None, (folder, own and f"keeper's {own}"))))
     on = sum(rule.enabled for rule in settings.rules.values())
     targets = (list(settings.alertmanager.urls) if settings.alertmanager else []) + [w.name for w in settings.webhooks]
     print(f"{path} is good: watches {', '.join(watched)} with {on} rules")

@@ -263,6 +263,30 @@ class OutageEnded(NamedTuple):
     why: str
 
 
+class PointSeen(NamedTuple):
+    """A collector measured something a rule is about. `time` is its own time, in seconds; `lasts` for how many seconds
+    from `at` on the value counts as known."""
+
+    at: float
+    metric: str
+    tags: tuple[tuple[str, str], ...]
+    time: float
+    value: float
+    lasts: float
+
+
+class CollectorStands(NamedTuple):
+    """How a collector script fares: told when something of it changes. `stage` is a word of `collectors.life.Stage`, or
+    `gone`; `failing`: somebody should look; `worked`: it ever did."""
+
+    at: float
+    collector: str
+    stage: str
+    failing: bool
+    worked: bool
+    why: str
+
+
 class WindowClosed(NamedTuple):
     """A producer's window of twelve slots is over. `signed` of them hold a block; `slots` has a bit for each."""
 
@@ -390,6 +414,8 @@ Event: TypeAlias = (
     | RoleChanged
     | Drilled
     | OutageEnded
+    | PointSeen
+    | CollectorStands
     | WindowClosed
     | LinesSeen
     | LoopLate

@@ -15,6 +15,7 @@ from keeper.core.event import (
     BlockReceived,
     BlocksMissed,
     ClockJumped,
+    CollectorStands,
     Drilled,
     EndpointAnswer,
     Event,
@@ -29,6 +30,7 @@ from keeper.core.event import (
     PacketUnanswered,
     PausedAnswer,
     PeerCount,
+    PointSeen,
     ReferenceAnswer,
     RoleChanged,
     RoleStands,
@@ -37,6 +39,7 @@ from keeper.core.event import (
     WindowClosed,
 )
 from keeper.core.outage import Outages
+from keeper.core.points import PointMemory
 from keeper.core.ring import EVENT_BYTES, Ring
 from keeper.core.slots import WINDOW_SECONDS, round_seconds
 from keeper.core.tally import Acceptance, counts
@@ -45,6 +48,7 @@ E = TypeVar("E", bound=Event)
 
 BLIND_AFTER = 5.0  # a source that has not said for so many seconds that it sees everything, is not believed to
 MAX_ENDPOINTS = 64
+MAX_COLLECTORS = 2000
 
 # Kinds without free text: what one of them weighs at most (ids and account names included), so that nobody must count.
 WEIGHTS: dict[type, int] = {
@@ -65,6 +69,7 @@ NOT_LOGGED = frozenset(
         BacklogChanged,
         BlocksMissed,
         ClockJumped,
+        CollectorStands,
         EndpointAnswer,
         InfoAnswer,
         LoopLate,
@@ -73,6 +78,7 @@ NOT_LOGGED = frozenset(
         PacketUnanswered,
         PausedAnswer,
         PeerCount,
+        PointSeen,
         ReferenceAnswer,
         ScheduleAnswer,
         StateFailed,
@@ -100,8 +106,8 @@ ANY_ANSWER = Expected()
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is watched. `kind` is `node`, `log`, `endpoint`, `agent` or `keeper`; `sources` names what can see it;
-    `expected` is for endpoints."""
+    """Who is watched. `kind` is `node`, `log`, `endpoint`, `agent`, `collectors` or `keeper`; `sources` names what can
+    see it; `expected` is for endpoints."""
 
     name: str
     kind: str
@@ -158,7 +164,8 @@ class Memory:
 
     `turns` counts what no event tells and every verdict may depend on: a source that went blind or came back, distrust,
     the turns of the chain. `value` is an endpoint's watched field and `value_since` when it was first answered;
-    `acceptance` is how an agent's packets have fared since one was last accepted.
+    `acceptance` is how an agent's packets have fared since one was last accepted; `points` are what collectors
+    measured and `collectors` how they fare, by name.
     `recorded_from` is since when a recorded log is known: every line of it, and nothing is seen beside it, so that what
     happened in it is all there is to find out. None where that is not so.
     """
@@ -176,6 +183,8 @@ class Memory:
         self.value: str | None = None
         self.value_since: float | None = None
         self.acceptance = Acceptance()
+        self.points = PointMemory(bounds.events)
+        self.collectors: dict[str, CollectorStands] = {}
         self.distrust_until = 0.0
         self.distrust_reason = ""
         self.recorded_from: float | None = None
@@ -237,6 +246,9 @@ class Memory:
 
     def _remember(self, kind: type, events: Sequence[Event]) -> None:
         """Events of one kind in a row."""
+        if kind is PointSeen:
+            self.points.take(cast("Sequence[PointSeen]", events))
+            return
         ring = self.ring(kind)
         if kind is LinesSeen:
             self._count_lines(ring, cast("Sequence[LinesSeen]", events))
@@ -246,6 +258,8 @@ class Memory:
             self._count_packets(cast("Sequence[PacketAnswered | PacketUnanswered]", events))
         if kind not in NOT_LOGGED:
             self.last_line_at = max(self.last_line_at or 0.0, events[-1].at)
+        elif kind is CollectorStands:
+            self._stand(cast("Sequence[CollectorStands]", events))
         elif kind is ReferenceAnswer:
             for reference in cast("Sequence[ReferenceAnswer]", events):
                 if reference.endpoint in self.references or len(self.references) < MAX_ENDPOINTS:
@@ -255,6 +269,13 @@ class Memory:
                 good = answer.status == self.subject.expected.status and answer.value is not None
                 if good and (self.value_since is None or answer.value != self.value):
                     self.value, self.value_since = answer.value, answer.at
+
+    def _stand(self, events: Sequence[CollectorStands]) -> None:
+        for stands in events:
+            if stands.stage == "gone":
+                self.collectors.pop(stands.collector, None)
+            elif stands.collector in self.collectors or len(self.collectors) < MAX_COLLECTORS:
+                self.collectors[stands.collector] = stands
 
     @staticmethod
     def _count_lines(ring: Ring[Event], events: Sequence[LinesSeen]) -> None:
@@ -351,7 +372,7 @@ class View:
         return self.memory.subject
 
     def sight(self, source: str) -> Sight | None:
-        """How `log`, `api`, `reference` or `endpoint` sees; None when it was not configured."""
+        """How `log`, `api`, `reference`, `endpoint` or `collectors` sees; None when it was not configured."""
         return self.memory.sights.get(source)
 
     def last(self, kind: type[E]) -> E | None:

@@ -89,9 +89,9 @@ def _option(
     return field(default=read(default), metadata=metadata, repr=not secret)
 
 
-def option(default: str | None, read: Callable[[str], Any], meaning: str) -> Any:
+def option(default: str | None, read: Callable[[str], Any], meaning: str, *, key: str | None = None) -> Any:
     """An option with a reading of its own."""
-    return _option(default, read, meaning, None)
+    return _option(default, read, meaning, key)
 
 
 def duration(default: str | None, meaning: str, *, key: str | None = None, minimum: float = 0.0) -> Any:

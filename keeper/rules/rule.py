@@ -34,7 +34,11 @@ class Rule:
     `rests` is for how many seconds it is left alone after an answer, however often it is woken.
     """
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """A constant of the class; only a rule of the site has one of its own, which is its section's."""
+        raise NotImplementedError
+
     kinds: ClassVar[tuple[str, ...]] = ("node",)
     after: ClassVar[tuple[str, ...]] = ()
     wakes: ClassVar[tuple[type, ...]] = ()

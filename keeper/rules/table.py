@@ -4,6 +4,7 @@ from keeper.rules.agent_silent import AgentSilent
 from keeper.rules.answer_slow import AnswerSlow
 from keeper.rules.blocks_silent import BlocksSilent
 from keeper.rules.clock_jump import ClockJump
+from keeper.rules.collector_failing import CollectorFailing
 from keeper.rules.delivery_backlog import DeliveryBacklog
 from keeper.rules.delivery_failing import DeliveryFailing
 from keeper.rules.delivery_outage import DeliveryOutage
@@ -66,6 +67,7 @@ RULES: dict[str, type[Rule]] = {
     "delivery_backlog": DeliveryBacklog,
     "answer_slow": AnswerSlow,
     "agent_silent": AgentSilent,
+    "collector_failing": CollectorFailing,
     "exception_logged": ExceptionLogged,
     "node_restarted": NodeRestarted,
     "self_late": SelfLate,

@@ -50,8 +50,8 @@ class Announcer:
         self._counted: dict[tuple[str, str], int] = {}
 
     def adopt(self, settings: Settings, address: str, failed: Callable[[str], None]) -> None:
-        """Tell exactly the receivers of these settings from now on. One that is known goes on, with what it is owed; what
-        a new one is owed comes from the database."""
+        """Tell exactly the receivers of these settings from now on. One that is known goes on, with what it is owed;
+        what a new one is owed comes from the database."""
         self._settings = settings
         self._page = f"http://{address}/"
         before, self._outboxes = self._outboxes, {}

@@ -25,7 +25,7 @@ class Publisher:
         self.role = role
         self._started = started
         self.journal: deque[Entry] = deque(maxlen=JOURNAL_SHOWN)
-        self.status: dict[str, Any] = self._status(started, [], [], [], [], {})
+        self.status: dict[str, Any] = self._status(started, [], [], [], [], {}, {})
 
     def publish(
         self,
@@ -35,9 +35,10 @@ class Publisher:
         targets: Sequence[dict[str, Any]],
         troubles: Sequence[str],
         failover: dict[str, Any] | None = None,
+        collectors: dict[str, Any] | None = None,
     ) -> None:
-        """Swap in what is known at `now`; `failover` is None where none is configured."""
-        self.status = self._status(now, list(pipelines), silences, targets, troubles, failover or {})
+        """Swap in what is known at `now`; `failover` and `collectors` are None where none are configured."""
+        self.status = self._status(now, list(pipelines), silences, targets, troubles, failover or {}, collectors or {})
 
     def _status(
         self,
@@ -47,6 +48,7 @@ class Publisher:
         targets: Sequence[dict[str, Any]],
         troubles: Sequence[str],
         failover: dict[str, Any],
+        collectors: dict[str, Any],
     ) -> dict[str, Any]:
         return {
             "keeper": {
@@ -58,6 +60,7 @@ class Publisher:
                 "troubles": list(troubles),
             },
             "failover": failover,
+            "collectors": collectors,
             "subjects": [
                 subject_status(p.memory, p.judge.judged, p.alarms.alerts, p.strips, now, p.delivery) for p in pipelines
             ],

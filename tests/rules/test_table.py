@@ -19,14 +19,14 @@ every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 
 def test_names_are_keys() -> None:
     """Of the configuration, the metrics and the alerts."""
-    assert {name: rule.name for name, rule in RULES.items()} == dict(zip(RULES, RULES, strict=True))
+    assert {name: rule().name for name, rule in RULES.items()} == dict(zip(RULES, RULES, strict=True))
 
 
 @every_rule
 def test_a_rule_names_only_what_exists(rule: type[Rule]) -> None:
     """Causes are other rules, of a subject both judge; it listens to events."""
     for cause in rule.after:
-        assert cause != rule.name
+        assert cause != rule().name
         assert set(RULES[cause].kinds) & set(rule.kinds)
     assert set(rule.wakes) <= EVENTS
     assert set(rule.kinds) <= {"node", "log", "endpoint", "agent", "keeper"}

@@ -1,0 +1,155 @@
+"""`keeper collectors run-all`: the scripts without the rest of keeper, as tcollector runs them."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from uuid import uuid4
+
+from keeper.collectors.dedup import Dedup
+from keeper.collectors.plan import added_tags, terms_of
+from keeper.collectors.settings import CollectorsSettings
+from keeper.core.point import Point, line
+from keeper.errors import KeeperError
+from keeper.formats.datapoint import Datapoints
+from keeper.runtime.clock import Clock, since_boot
+from keeper.runtime.collecting import LEVELS, read_series
+from keeper.runtime.own_log import set_up
+from keeper.runtime.runner_process import Message, RunnerProcess
+from keeper.settings import Settings
+
+log = logging.getLogger("keeper")
+
+HEARTBEAT = 600.0  # seconds between two lines that say that all is well
+LOOK = 0.5
+PIECE = 1 << 16
+
+
+def add_alone_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="print the points instead of sending them")
+    parser.add_argument("--stdin", action="store_true", help="take points from standard input, not scripts, then end")
+    parser.add_argument("--all", action="store_true", help="with --dry-run: print repetitions, too")
+    parser.add_argument(
+        "--pid-file", type=Path, metavar="FILE", help="write the process id there, remove it at the end"
+    )
+
+
+def run_all(settings: Settings, args: argparse.Namespace) -> int:
+    """Until SIGTERM or SIGINT, or the end of standard input."""
+    set_up(settings.keeper.log_level)
+    general = settings.collectors
+    if general is None and not args.stdin:
+        raise KeeperError(f"{args.config} has no [collectors] section: there are no scripts to run")
+    if not args.dry_run:
+        raise KeeperError("without --dry-run this needs an [opentsdb] section, where the points go")
+    over = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    with PidFile(args.pid_file):
+        printed = Printed(general or CollectorsSettings(), everything=args.all)
+        if args.stdin:
+            return from_stdin(general or CollectorsSettings(), printed.take, over)
+        return from_scripts(settings, general or CollectorsSettings(), printed.take, over)
+
+
+class PidFile:
+    """Written with `with`, and removed at its end. Refuses to start where another of us lives."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        if self._path is None:
+            return
+        try:
+            pid = int(self._path.read_text())
+            os.kill(pid, 0)
+            raise KeeperError(f"{self._path} names process {pid}, which runs; end it first, or give another --pid-file")
+        except (OSError, ValueError):
+            pass  # none, or of one that is gone
+        try:
+            self._path.write_text(f"{os.getpid()}\n")
+        except OSError as error:
+            raise KeeperError(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def __exit__(self, *_: object) -> None:
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+class Printed:
+    """Prints points as they would be sent."""
+
+    def __init__(self, general: CollectorsSettings, *, everything: bool) -> None:
+        self._tags = added_tags(general)
+        self._dedup = Dedup(0.0 if everything else 300.0)
+
+    def take(self, _collector: str, points: list[Point]) -> None:
+        for point in self._dedup.take(points):
+            print(line(point, self._tags))
+        sys.stdout.flush()
+
+
+Take = Callable[[str, list[Point]], None]
+
+
+def from_stdin(general: CollectorsSettings, take: Take, over: threading.Event) -> int:
+    """3 when a line was rejected; each is told on standard error."""
+    output, clock = Datapoints(10**6, general.max_tags, len(added_tags(general))), Clock()
+    while not over.is_set() and (data := os.read(0, PIECE)):
+        before = sum(output.rejected.values())
+        take("stdin", output.feed(data, clock.wall()))
+        complain(output, before)
+    before = sum(output.rejected.values())
+    take("stdin", output.flush(clock.wall()))
+    complain(output, before)
+    return 3 if output.rejected else 0
+
+
+def complain(output: Datapoints, before: int) -> None:
+    new = sum(output.rejected.values()) - before
+    if new and output.bad is not None:
+        others = f" and {new - 1} more before it" if new > 1 else ""
+        log.warning("stdin=rejected%s reason=%s line=%r why=%r", others, *output.bad)
+
+
+def from_scripts(settings: Settings, general: CollectorsSettings, take: Take, over: threading.Event) -> int:
+    folder = Path(settings.keeper.state_dir) / "collectors"
+    terms = terms_of(general, settings.collector, folder)._replace(cookie=f"alone-{uuid4().hex}")
+    runner = RunnerProcess(terms, since_boot)
+    beat = since_boot() + HEARTBEAT
+    living = 0
+    try:
+        while not over.is_set():
+            for message in runner.hear(LOOK):
+                living = message[1] if message[0] == "sees" else living
+                told(message, take)
+            if since_boot() >= beat:
+                beat = since_boot() + HEARTBEAT
+                log.info("collectors=heartbeat scripts=%d", living)
+    finally:
+        for message in runner.end(5.0):
+            told(message, take)
+    return 0
+
+
+def told(message: Message, take: Take) -> None:
+    kind, *words = message
+    if kind == "points":
+        take(words[0], [Point(read_series(text), at, value) for text, at, value in words[2]])
+    elif kind == "said":
+        log.log(LEVELS[words[1]], "collector=%s said=%r", words[0], words[2])
+    elif kind == "complaints":
+        for complaint in words[0]:
+            log.warning("collectors=complaint reason=%r", complaint)

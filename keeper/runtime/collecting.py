@@ -1,0 +1,319 @@
+"""Collector scripts in the daemon: one thread talks with the runner process and hands on what it says.
+
+runner ──► points ──► exposed        the newest of each series, for Prometheus
+                 ├──► loop           those a rule is about, as events
+                 └──► out            to OpenTSDB, where it is configured
+       ──► stands ──► loop, metrics, page
+       ──► complaints ──► log
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from random import Random
+from threading import Lock
+from typing import Any, Protocol
+
+from keeper.build import COLLECTORS
+from keeper.collectors.exposed import Exposed, counters_of
+from keeper.collectors.life import ALIVE, FAILING, Stage
+from keeper.collectors.orders import FILE, NONE, read_orders
+from keeper.collectors.plan import lasts, terms_of
+from keeper.collectors.settings import CollectorsSettings
+from keeper.collectors.terms import Terms
+from keeper.core.backoff import delay
+from keeper.core.batch import Answers, SourceDown, SourceUp
+from keeper.core.event import CollectorStands, Event, PointSeen
+from keeper.core.point import Number, Point, Series
+from keeper.core.source import Wait
+from keeper.errors import KeeperError
+from keeper.rules.metric import Condition, watched
+from keeper.runtime.clock import Clock
+from keeper.runtime.inbox import Inbox, Poster
+from keeper.runtime.measure_collectors import MeasureCollectors
+from keeper.runtime.runner_process import Message, RunnerProcess
+from keeper.runtime.watch import Thread
+from keeper.settings import Settings
+
+log = logging.getLogger("keeper")
+
+LOOK = 0.5  # seconds between two looks whether there is something to tell the runner
+STOP_WITHIN = 2.5  # seconds for the scripts and the runner to end
+DROP_EVERY = 60.0  # seconds between two looks for series that went quiet
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+
+class Out(Protocol):
+    """Where points go beside the rules and Prometheus."""
+
+    def take(self, collector: str, points: list[Point]) -> None: ...
+
+
+class Collecting:
+    """What the daemon has of its collectors; `exposed` is to be registered for the metrics page. `journal(kind, text)`
+    and `post` are called from its thread. `out` is None where no OpenTSDB is configured."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        random: Random,
+        inbox: Inbox,
+        measure: MeasureCollectors,
+        journal: Callable[[str, str], None],
+        failed: Callable[[str], None],
+        out: Out | None = None,
+    ) -> None:
+        self._general = settings.collectors or CollectorsSettings()
+        self._clock = clock
+        self._random = random
+        self._post: Poster = inbox.poster(COLLECTORS, COLLECTORS)
+        self._measure = measure
+        self._journal = journal
+        self._out = out
+        self._folder = Path(settings.keeper.state_dir) / COLLECTORS
+        self._lock = Lock()
+        self._orders = NONE
+        self._ordered = (0, 0)
+        self._terms = terms_of(self._general, settings.collector, self._folder)
+        self._changed = False
+        self._watched: dict[str, list[Condition]] = {}
+        self._series: dict[str, dict[str, Series]] = {}
+        self._failing: dict[str, tuple[bool, float]] = {}  # and since when it is so
+        self._stands: dict[str, dict[str, Any]] = {}
+        self._complaints: tuple[str, ...] = ()
+        self._runner: RunnerProcess | None = None
+        self._failures = 0
+        self._drop_at = 0.0
+        self._watch(settings)
+        self.exposed = Exposed(counters_of(self._general.types), clock.now)
+        self.thread = Thread(COLLECTORS, self.run, failed)
+
+    # -- from the loop ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.thread.stop()
+
+    def join(self, seconds: float) -> None:
+        self.thread.join(seconds)
+
+    def adopt(self, settings: Settings) -> None:
+        """New settings: scripts they concern begin anew, the others go on."""
+        with self._lock:
+            self._general = settings.collectors or CollectorsSettings()
+            self._watch(settings)
+            self.exposed.counters = frozenset(counters_of(self._general.types))
+            self._terms, self._changed = terms_of(self._general, settings.collector, self._folder), True
+
+    def status(self) -> dict[str, Any]:
+        """For the page and `keeper collectors list`."""
+        now = self._clock.now()
+        with self._lock:
+            found = [{"name": name, **_shown(stand, now)} for name, stand in sorted(self._stands.items())]
+            orders, complaints = self._orders, self._complaints
+        for one in found:
+            said = orders.disabled.get(one["name"])
+            if said is not None:
+                one["why"] = f"{said.who} disabled it: {said.why}"
+        return {"collectors": found, "complaints": list(complaints), "series": len(self.exposed)}
+
+    # -- the thread ------------------------------------------------------------------------------------------------
+
+    def run(self, wait: Wait) -> None:
+        self._look_at_orders()
+        while not wait(0.0):
+            try:
+                self._runner = RunnerProcess(self._current_terms(), self._clock.now)
+                self._follow(self._runner, wait)
+            except KeeperError as error:
+                self._lost(str(error))
+                self._failures += 1
+                if wait(delay(self._failures, self._random.random())):
+                    break
+        if self._runner is not None:
+            for message in self._runner.end(STOP_WITHIN):
+                self._take(message)
+
+    def _follow(self, runner: RunnerProcess, wait: Wait) -> None:
+        while not wait(0.0):
+            for message in runner.hear(LOOK):
+                self._take(message)
+            self._look_at_orders()
+            with self._lock:
+                changed, self._changed = self._changed, False
+            if changed:
+                runner.tell(("terms", self._current_terms().words()))
+            if (now := self._clock.now()) >= self._drop_at:
+                self._drop_at = now + DROP_EVERY
+                self.exposed.drop_old()
+
+    def _take(self, message: Message) -> None:
+        kind, *words = message
+        if kind == "points":
+            self._points(*words)
+        elif kind == "stand":
+            self._stand(*words)
+        elif kind == "said":
+            name, level, text = words
+            log.log(LEVELS[level], "collector=%s said=%r", name, text)
+        elif kind == "gone":
+            self._gone(*words)
+        elif kind == "complaints":
+            self._complain(*words)
+        elif kind == "sees":
+            self._failures = 0
+            self._post(SourceUp(COLLECTORS, self._clock.now()))
+
+    def _points(self, name: str, interval: float, raw: list[tuple[str, int, Number]]) -> None:
+        now = self._clock.now()
+        known = self._series.setdefault(name, {})
+        points = []
+        for text, at, value in raw:
+            series = known.get(text)
+            if series is None:
+                series = known[text] = read_series(text)
+            points.append(Point(series, at, value))
+        known_for = lasts(interval, self._general)
+        self.exposed.take(name, [(series, value) for series, _, value in points], now + known_for)
+        self._measure.points(name, now)
+        events = tuple(self._events(points, now, known_for))
+        if events:
+            self._post(Answers(COLLECTORS, events))
+        if self._out is not None:
+            self._out.take(name, points)
+
+    def _events(self, points: Iterable[Point], now: float, lasts: float) -> Iterable[Event]:
+        for series, at, value in points:
+            if any(_concerns(condition, series) for condition in self._watched.get(series.metric, ())):
+                yield PointSeen(now, series.metric, series.tags, at / 1000, float(value), lasts)
+
+    def _stand(self, name: str, stand: dict[str, Any]) -> None:
+        now = self._clock.now()
+        stand = {**stand, "at": now}
+        with self._lock:
+            before = self._stands.get(name)
+            self._stands[name] = stand
+        stage = Stage(stand["stage"])
+        failing = stage in FAILING
+        self._measure.stand(name, stand, failing=failing)
+        # One that is tried again between its failures goes on to fail: only a good end makes it well.
+        tried = stage in ALIVE and stand["failures"] > 0
+        failing = failing or (tried and self._failing.get(name, (False, now))[0])
+        known, since = self._failing.get(name, (None, now))
+        if known is not failing:
+            since = now
+        self._failing[name] = (failing, since)
+        told = (failing, stand["worked"], stand["why"])
+        if before is None or known is not failing or told[1:] != (before["worked"], before["why"]):
+            event = CollectorStands(since, name, stage.value, failing, stand["worked"], stand["why"])
+            self._post(Answers(COLLECTORS, (event,)))
+        if before is None or before["stage"] != stand["stage"]:
+            self._say(name, stage, stand["why"], news=known is not failing)
+
+    def _say(self, name: str, stage: Stage, why: str, *, news: bool) -> None:
+        """A line for what changed, and a journal entry for what a person may want to look up."""
+        if not news and stage not in (Stage.RETIRED, Stage.STUCK, Stage.DISABLED, Stage.LOOPING):
+            return
+        level = logging.WARNING if stage in FAILING else logging.INFO
+        log.log(level, "collector=%s stage=%s why=%r", name, stage.value, why)
+        if why:
+            self._journal("collector", f"{name} is {stage.value}: {why}")
+
+    def _gone(self, name: str) -> None:
+        now = self._clock.now()
+        with self._lock:
+            self._stands.pop(name, None)
+        self._series.pop(name, None)
+        self._failing.pop(name, None)
+        self.exposed.forget(name)
+        self._measure.gone(name)
+        self._post(Answers(COLLECTORS, (CollectorStands(now, name, "gone", False, True, "its file is gone"),)))
+        log.info("collector=%s stage=gone", name)
+
+    def _complain(self, complaints: tuple[str, ...]) -> None:
+        for complaint in complaints:
+            if complaint not in self._complaints:
+                log.warning("collectors=complaint reason=%r", complaint)
+                self._journal("collector", complaint)
+        with self._lock:
+            self._complaints = tuple(complaints)
+
+    def _lost(self, why: str) -> None:
+        """The runner is gone: nothing is known of what its scripts measured since."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+        log.error("collectors=down reason=%r", why)
+        self._post(SourceDown(COLLECTORS, self._clock.now(), why))
+        self._measure.runner_lost()
+        with self._lock:
+            self._stands.clear()
+
+    # -- what is wanted --------------------------------------------------------------------------------------------
+
+    def _current_terms(self) -> Terms:
+        with self._lock:
+            return self._terms._replace(disabled=frozenset(self._orders.disabled))
+
+    def _look_at_orders(self) -> None:
+        """Read what people said, if the file is another than the one read last."""
+        try:
+            seen = os.stat(self._folder / FILE)  # noqa: PTH116  # twice a second
+            ordered = (seen.st_mtime_ns, seen.st_ino)
+        except OSError:
+            ordered = (0, 0)
+        if ordered == self._ordered:
+            return
+        self._ordered = ordered
+        try:
+            orders = read_orders(self._folder)
+        except KeeperError as error:
+            log.error("collectors=orders reason=%r", str(error))
+            return
+        before = self._orders
+        with self._lock:
+            self._orders, self._changed = orders, True
+        for name, at in orders.again.items():
+            if self._runner is not None and at > before.again.get(name, 0.0):
+                self._runner.tell(("terms", self._current_terms().words()))
+                self._runner.tell(("again", name))
+
+    def _watch(self, settings: Settings) -> None:
+        wanted: dict[str, list[Condition]] = {}
+        for condition in watched(settings.rules.values()):
+            wanted.setdefault(condition.metric, []).append(condition)
+        self._watched = wanted
+
+
+def read_series(text: str) -> Series:
+    """A series from its text, which was checked where it was made."""
+    metric, *pairs = text.split(" ")
+    tags = []
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        tags.append((name, value))
+    return Series(metric, tuple(tags))
+
+
+def _concerns(condition: Condition, series: Series) -> bool:
+    if not condition.tags:
+        return True
+    own = dict(series.tags)
+    return all(name in own and value in ("*", own[name]) for name, value in condition.tags)
+
+
+def _shown(stand: dict[str, Any], now: float) -> dict[str, Any]:
+    """With times as seconds from now: they were so when the runner told them."""
+    age = now - stand["at"]
+    due = stand["due"] - age
+    return {
+        **{key: value for key, value in stand.items() if key != "at"},
+        "since": stand["since"] - age,
+        "due": None if due == float("inf") else due,
+    }
