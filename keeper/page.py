@@ -6,6 +6,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+from keeper.page_collectors import render_collectors
 from keeper.page_failover import render_failover
 
 REFRESH_SECONDS = 3
@@ -45,6 +46,7 @@ def render(status: dict[str, Any]) -> str:
     parts += [_alert(alert) for alert in status["alerts"]]
     parts += [f"<p class=firing>{escape(trouble)}</p>" for trouble in keeper["troubles"]]
     parts.append(render_failover(status["failover"]))
+    parts.append(render_collectors(status["collectors"]))
     for subject in subjects:
         parts.append(_subject(subject, keeper["now"]))
     parts.append(_targets(status["targets"]))

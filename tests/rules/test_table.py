@@ -29,7 +29,7 @@ def test_a_rule_names_only_what_exists(rule: type[Rule]) -> None:
         assert cause != rule().name
         assert set(RULES[cause].kinds) & set(rule.kinds)
     assert set(rule.wakes) <= EVENTS
-    assert set(rule.kinds) <= {"node", "log", "endpoint", "agent", "keeper"}
+    assert set(rule.kinds) <= {"node", "log", "endpoint", "agent", "collectors", "keeper"}
 
 
 @every_rule
