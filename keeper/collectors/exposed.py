@@ -1,7 +1,8 @@
 """What collectors measure, as Prometheus takes it: the newest value of each series, until it is too old.
 
 The rule of names: every character but letters, digits and `_` becomes `_`, a leading digit gets a `_` before it; what
-would look like keeper's own gets `collector_` before it, a counter `_total` behind it. Tags become labels the same way;
+would look like keeper's own gets `collector_` before it, a counter `_total` behind it. Tags become labels the same way, with one
+`_` in front at most;
 the script's name is the label `collector`, a tag of that name becomes `exported_collector`.
 """
 
@@ -122,7 +123,9 @@ class Exposed(Collector):
         labels: dict[str, str] = {"collector": collector}
         for tag, value in series.tags:
             label = name_of(tag)
-            labels.setdefault("exported_collector" if label == "collector" else label.lstrip("_") or "_", value)
+            if label.startswith("__"):  # Prometheus keeps these for itself
+                label = f"_{label.lstrip('_')}"
+            labels.setdefault("exported_collector" if label == "collector" else label, value)
         return _Shown(name, kind, series.metric, tuple(labels.items()))
 
 

@@ -1,0 +1,188 @@
+"""The runner as a process of its own, and what becomes of the scripts when it or keeper is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from keeper.collectors.launch import COOKIE
+from keeper.collectors.terms import Terms
+from keeper.errors import KeeperError
+from keeper.runtime.clock import since_boot
+from keeper.runtime.runner_process import Message, RunnerProcess
+from tests.collectors.conftest import Folder
+from tests.peers.ask import eventually
+
+PRINTS = 'echo "a.b $(date +%s) 1 x=y"'
+# A script of each kind that is hard to get rid of.
+STUBBORN = {
+    "ignores": "trap '' TERM INT HUP; while :; do sleep 1; done",
+    "forks": "for n in 1 2 3; do (trap '' TERM; sleep 1000) & done; sleep 1000",
+    "leaves": "setsid sh -c 'trap \"\" TERM; sleep 1000' & sleep 1000",
+    "leaves_twice": "(setsid sh -c 'setsid sleep 1000 &' &) ; sleep 1000",
+}
+PARENT = """
+import sys
+from keeper.collectors.terms import Terms
+from keeper.runtime.clock import since_boot
+from keeper.runtime.runner_process import RunnerProcess
+runner = RunnerProcess(Terms(sys.argv[1], sys.argv[2]), since_boot)
+print(runner.pid, flush=True)
+while True:
+    runner.hear(1.0)
+"""
+
+
+def marked(cookie: str) -> dict[int, str]:
+    """Every process that carries the cookie, with its command line."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if f"{COOKIE}={cookie}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+    return found
+
+
+@pytest.fixture
+def cookie() -> Iterator[str]:
+    made = uuid4().hex
+    yield made
+    for pid in marked(made):
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def stubborn(folder: Folder) -> Folder:
+    for name, text in STUBBORN.items():
+        folder.put(name, text)
+    folder.put("periodic", "sleep 1000", 30)
+    return folder
+
+
+EXPECTED = 1 + 4 + 2 + 2 + 1  # processes: the scripts with what they started, but for the periodic one's
+
+
+def test_nothing_survives_keeper_however_it_goes(stubborn: Folder, cookie: str) -> None:
+    """kill -9 of the process that has the runner: all of it is gone at once, the runner, too."""
+    argv = [sys.executable, "-c", PARENT, str(stubborn.path), cookie]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        runner = int(parent.stdout.readline())
+        eventually(lambda: len(marked(cookie)) >= EXPECTED, "all scripts to run")
+        parent.kill()
+    eventually(lambda: not marked(cookie), "all of them to be gone", 5)
+    eventually(lambda: not Path(f"/proc/{runner}").exists(), "the runner to be gone", 5)
+
+
+def test_an_orderly_end_takes_everything_with_it(stubborn: Folder, cookie: str) -> None:
+    runner = RunnerProcess(Terms(str(stubborn.path), cookie), since_boot)
+    eventually(lambda: runner.hear(0.1) and len(marked(cookie)) >= EXPECTED, "all scripts to run")
+    runner.end(5.0)
+    assert marked(cookie) == {}
+
+
+def test_the_next_runner_ends_what_a_killed_one_left(stubborn: Folder, cookie: str) -> None:
+    """The kernel ends the long-lived scripts themselves, the next runner what they had started."""
+    terms = Terms(str(stubborn.path), cookie)
+    runner = RunnerProcess(terms, since_boot)
+    eventually(lambda: runner.hear(0.1) and len(marked(cookie)) >= EXPECTED, "all scripts to run")
+    os.kill(runner.pid, signal.SIGKILL)
+    with pytest.raises(KeeperError, match="the collector runner is gone: signal 9 ended it"):
+        while True:
+            runner.hear(1.0)
+    runner.close()
+    left = marked(cookie)
+    scripts = [words for words in left.values() if str(stubborn.path) in words and "/0/" in words]
+    assert not [words for words in scripts if "setsid" not in words and "forks" not in words], left
+    after = RunnerProcess(Terms("", cookie, shipped={"quiet": ("/bin/sleep", "1000")}), since_boot)
+    try:
+        eventually(lambda: after.hear(0.1) and not left.keys() & marked(cookie).keys(), "the rest to be gone", 10)
+    finally:
+        after.end(5.0)
+
+
+def test_one_that_hangs_is_noticed(folder: Folder, cookie: str) -> None:
+    """A frozen runner says nothing, so keeper starts another."""
+    clock = [1000.0]
+    runner = RunnerProcess(Terms(str(folder.path), cookie), lambda: clock[0])
+    eventually(lambda: runner.hear(0.1), "a word")
+    os.kill(runner.pid, signal.SIGSTOP)
+    try:
+        while runner.hear(0.2):
+            continue  # what it had said before
+        clock[0] += 16.0
+        with pytest.raises(KeeperError, match="the collector runner has said nothing for 16 s"):
+            runner.hear(0.0)
+    finally:
+        os.kill(runner.pid, signal.SIGCONT)
+        runner.close()
+
+
+def resident(pid: int) -> int:
+    """Bytes it has in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+HOSTILE = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+out = os.fdopen(1, "wb", 0)
+for n in range(3):
+    if os.fork() == 0:
+        break
+bad = b"\\xff\\x00bad bytes\\n" * 4000
+endless = b"x" * 65536
+while True:
+    for n in range(1600):
+        out.write(endless)
+    out.write(b"\\n")
+    for n in range(50):
+        out.write(bad)
+        os.write(2, bad)
+"""
+
+
+def test_a_hostile_script_costs_neither_memory_nor_the_others(folder: Folder, cookie: str) -> None:
+    """100 MB without a newline again and again, bad bytes on both its outputs, four processes that ignore SIGTERM: the
+    others' points come each second, and the runner does not grow by more than 8 MiB."""
+    for n in range(5):
+        folder.put(f"good{n}", f'echo "good{n}.x $(date +%s) $(date +%N | sed s/^0*//) a=b"', 1)
+    told: list[Message] = []
+    runner = RunnerProcess(Terms(str(folder.path), cookie), since_boot)
+
+    def seen(name: str) -> int:
+        return sum(message[0] == "points" and message[1] == name for message in told)
+
+    def heard(enough: int) -> bool:
+        told.extend(runner.hear(0.1))
+        return all(seen(f"good{n}") >= enough for n in range(5))
+
+    try:
+        eventually(lambda: heard(3), "the good ones to run")
+        before = resident(runner.pid)
+        folder.put("hostile", HOSTILE, 5, by=f"/usr/bin/env -S {sys.executable} -I")
+        eventually(lambda: heard(3) and any(m[:2] == ("said", "hostile") for m in told), "it to begin")
+        began = {n: seen(f"good{n}") for n in range(5)}
+        most, until = 0, since_boot() + 13  # its interval, and what it takes to kill it, and another beginning
+        while since_boot() < until:
+            told.extend(runner.hear(0.1))
+            most = max(most, resident(runner.pid))
+        for n in range(5):
+            assert seen(f"good{n}") - began[n] >= 11
+        assert most - before <= 8 << 20
+        [stand] = [m[2] for m in told if m[:2] == ("stand", "hostile")][-1:]
+        assert stand["killed"] >= 1
+        assert not stand["worked"]
+    finally:
+        runner.end(5.0)
+    assert marked(cookie) == {}
