@@ -30,6 +30,7 @@ missing() {
     has dockerd || echo docker.io
     static_busybox || echo busybox-static
     has chromium || echo chromium
+    has victoria-metrics || echo victoria-metrics
     has etcd || echo etcd-server
     has etcdctl || echo etcd-client
     { has systemd-analyze && has systemd-sysusers; } || echo systemd
