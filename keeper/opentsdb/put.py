@@ -19,7 +19,7 @@ MILLIS_DIGITS = 12  # a timestamp of so many digits or more is in milliseconds
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _LONG = 1 << 63  # a TSD's integers are of 64 bits
-_QUOTED = re.compile(rb"'([^']*)'|\"([^\"]*)\"|: ([^\s:]+)$")
+_QUOTED = re.compile(rb"'([^']*)'|\"([^\"]*)\"|: ([^\s:'\"]+)$")
 # Its storage, not the point, is what fails: the same point will be taken later.
 _PASSING = re.compile(r"throttl|hbase error|storage exception|time[d]? ?out|unexpected|not cached yet", re.IGNORECASE)
 
@@ -88,7 +88,7 @@ def read_complaint(line: bytes) -> Complaint:
     text = one_line(line.decode("utf-8", "replace"), SHOWN)
     why = text.removeprefix("put: ")
     names = tuple(next(filter(None, found), b"") for found in _QUOTED.findall(line.strip()))
-    return Complaint(why, names, bool(_PASSING.search(why)), not text.startswith("put: "))
+    return Complaint(why, names, bool(_PASSING.search(why)), not (text.startswith("put: ") or "put: ".startswith(text)))
 
 
 def read_details(body: bytes) -> Details | None:

@@ -153,7 +153,8 @@ class _Talk:
     def judge(self, lines: Sequence[Line]) -> Sent:
         """Raises NotSent when it speaks of its own trouble, or is no TSD."""
         complaints: list[Complaint] = []
-        for line in self._said.splitlines():
+        said, _, cut = self._said.rpartition(b"\n")
+        for line in said.splitlines() or [cut]:
             if line.strip():
                 complaints.append(read_complaint(bytes(line)))
                 if complaints[-1].foreign:

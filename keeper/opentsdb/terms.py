@@ -10,7 +10,9 @@ PORT = 4242  # a TSD's own, for telnet and HTTP alike
 TELNET = "telnet"
 HTTP = "http"
 
-_HOST = re.compile(r"\[(?P<six>[0-9A-Fa-f:.]+(?:%\w+)?)\](?::(?P<port6>.*))?|(?P<host>[^\s\[\]:/]+)(?::(?P<port>.*))?")
+_HOST = re.compile(
+    r"\[(?P<six>[0-9A-Fa-f:.]+(?:%\w+)?)\](?::(?P<port6>[^/]*))?|(?P<host>[^\s\[\]:/]+)(?::(?P<port>[^/]*))?"
+)
 
 
 class Target(NamedTuple):

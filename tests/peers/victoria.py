@@ -22,7 +22,7 @@ class Victoria:
     def __init__(self, directory: Path, host: str = "127.0.0.1") -> None:
         self.telnet, self.put, self._port = free_ports(3)
         self._directory = directory
-        self._host = f"[{host}]" if ":" in host else host
+        self._host = f"[{host}]" if ":" in host else host  # '': all addresses, IPv6 too
         self._program = Program("victoria-metrics", [], directory / "victoria.log")
 
     @property

@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 
 class Loopback:
@@ -41,7 +42,7 @@ class Loopback:
         scheme = "http" if self._tls is None else "https"
         return f"{scheme}://{credentials}{self._host}:{self.port}{path}"
 
-    def __enter__(self) -> Loopback:
+    def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
