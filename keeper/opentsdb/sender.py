@@ -85,7 +85,8 @@ class Sender:
 
     def _due(self, now: float) -> _Host | None:
         """The host in use, or the next that may be tried."""
-        for number in (*range(self._used, len(self._hosts)), *range(self._used)):
+        for step in range(len(self._hosts)):
+            number = (self._used + step) % len(self._hosts)
             if self._hosts[number].not_before <= now:
                 self._used = number
                 return self._hosts[number]
