@@ -21,6 +21,7 @@ from keeper.failover.plan import why_unsafe
 from keeper.formats.patterns import check_pattern
 from keeper.formats.pyrepr import NotAValue
 from keeper.formats.pyrepr import parse as parse_value
+from keeper.opentsdb.settings import why_not
 from keeper.rules.metric import MetricRule
 from keeper.rules.rule import Rule
 from keeper.rules.table import RULES
@@ -37,7 +38,7 @@ MAX_CONFIG_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAMED = ("log", "endpoint", "webhook", "agent", "collector", "rule")  # sections that must have a name
-_SINGLE = ("keeper", "alertmanager", "failover", "collectors")  # sections that have none
+_SINGLE = ("keeper", "alertmanager", "failover", "collectors", "opentsdb")  # sections that have none
 _DOTTED: dict[type, dict[str, str]] = {
     LogSettings: {"pattern": "pattern.NAME"},
     AgentSettings: {"method": "method.TYPE", "default": "default.STRUCT.FIELD"},
@@ -125,6 +126,7 @@ class _Reading:
             failover=found["failover"].get(""),
             collectors=found["collectors"].get(""),
             collector=tuple(one for one in found["collector"].values() if one),
+            opentsdb=found["opentsdb"].get(""),
         )
         self.check(settings)
         return replace(settings, nodes=tuple(replace(n, role=n.role or settings.keeper.role) for n in settings.nodes))
@@ -285,6 +287,8 @@ class _Reading:
 
     def check_collectors(self, settings: Settings) -> None:
         general = settings.collectors
+        if settings.opentsdb is not None and (wrong := why_not(settings.opentsdb))[0]:
+            self.wrong(self.line_of("opentsdb", "", wrong[0]), f"[opentsdb] {wrong[0]}: {wrong[1]}")
         if general is None:
             for one in settings.collector:
                 self.wrong(self.line_of("collector", one.name), f"[collector:{one.name}]: there is no [collectors]")

@@ -143,6 +143,23 @@ class Metrics:
         self.collector_left_out = Gauge(
             "keeper_collector_left_out_points", "Points not shown, as too many series are already.", registry=r
         )
+        # -- points on their way to OpenTSDB
+        self.tsdb_up = Gauge("keeper_opentsdb_up", "1 while one of the hosts takes points.", registry=r)
+        self.tsdb_sent = Counter("keeper_opentsdb_sent_points", "Points that were taken.", registry=r)
+        self.tsdb_refused = Counter("keeper_opentsdb_refused_points", "Points that never will be.", registry=r)
+        self.tsdb_repeated = Counter(
+            "keeper_opentsdb_repeated_points", "Points sent again though they may have arrived.", registry=r
+        )
+        self.tsdb_dropped = Counter("keeper_opentsdb_dropped_points", "Points that fell out of the spool.", registry=r)
+        self.tsdb_failures = Counter("keeper_opentsdb_failures", "Tries that failed.", registry=r)
+        self.tsdb_waiting = Gauge("keeper_opentsdb_waiting_points", "Points in the spool.", registry=r)
+        self.tsdb_bytes = Gauge("keeper_opentsdb_spool_bytes", "What the spool holds on the disk.", registry=r)
+        self.tsdb_oldest = Gauge(
+            "keeper_opentsdb_oldest_point_timestamp_seconds", "When the oldest of them came; 0 without any.", registry=r
+        )
+        self.tsdb_held = Gauge(
+            "keeper_opentsdb_held_points", "Points left out as they repeat the one before.", registry=r
+        )
         # -- statistics agents
         agent = ["agent"]
         self.packets_sent = Counter("keeper_packets_sent", "Packets the agent sent.", agent, registry=r)

@@ -26,6 +26,7 @@ from keeper.core.options import (
     url,
     urls,
 )
+from keeper.opentsdb.settings import OpentsdbSettings
 from keeper.rules.rule import Rule
 
 ROLES = ("A", "B", "C", "F")
@@ -292,6 +293,7 @@ class Settings:
     failover: FailoverSettings | None = None
     collectors: CollectorsSettings | None = None
     collector: tuple[CollectorSettings, ...] = ()
+    opentsdb: OpentsdbSettings | None = None
 
 
 SECTIONS: dict[str, Any] = {
@@ -305,5 +307,6 @@ SECTIONS: dict[str, Any] = {
     "failover": FailoverSettings,
     "collectors": CollectorsSettings,
     "collector": CollectorSettings,
+    "opentsdb": OpentsdbSettings,
 }
 """Sections by the word before the colon; `rule` is looked up in RULES, or is one of the site."""

@@ -1,9 +1,8 @@
 """What collectors measure, as Prometheus takes it: the newest value of each series, until it is too old.
 
 The rule of names: every character but letters, digits and `_` becomes `_`, a leading digit gets a `_` before it; what
-would look like keeper's own gets `collector_` before it, a counter `_total` behind it. Tags become labels the same way, with one
-`_` in front at most;
-the script's name is the label `collector`, a tag of that name becomes `exported_collector`.
+would look like keeper's own gets `collector_` before it, a counter `_total` behind it. Tags become labels the same way,
+with one `_` in front at most; the script's name is the label `collector`, a tag of that name is `exported_collector`.
 """
 
 from __future__ import annotations

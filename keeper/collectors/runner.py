@@ -125,8 +125,8 @@ class Runner:
             launch.signal_group(one.process.pid, signal.SIGTERM)
         elif one.process is not None and deed is Deed.KILL:
             launch.signal_group(one.process.pid, signal.SIGKILL)
-        if deed is not None and before is not Stage.WAITING:
-            self._tell_stand(one, now)
+        if deed is not None and (before is not Stage.WAITING or not one.plugin.interval):
+            self._tell_stand(one, now)  # a periodic one that begins as it should is no news
 
     def _listen(self, one: Running) -> None:
         process = one.process

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from random import SystemRandom
 from types import FrameType
 from uuid import uuid4
 
@@ -19,8 +20,10 @@ from keeper.collectors.settings import CollectorsSettings
 from keeper.core.point import Point, line
 from keeper.errors import KeeperError
 from keeper.formats.datapoint import Datapoints
+from keeper.opentsdb.settings import OpentsdbSettings
 from keeper.runtime.clock import Clock, since_boot
 from keeper.runtime.collecting import LEVELS, read_series
+from keeper.runtime.forwarding import Forwarding
 from keeper.runtime.own_log import set_up
 from keeper.runtime.runner_process import Message, RunnerProcess
 from keeper.settings import Settings
@@ -28,6 +31,7 @@ from keeper.settings import Settings
 log = logging.getLogger("keeper")
 
 HEARTBEAT = 600.0  # seconds between two lines that say that all is well
+SENDING = 30.0  # seconds that what came by standard input is tried to be sent
 LOOK = 0.5
 PIECE = 1 << 16
 
@@ -44,11 +48,11 @@ def add_alone_arguments(parser: argparse.ArgumentParser) -> None:
 def run_all(settings: Settings, args: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT, or the end of standard input."""
     set_up(settings.keeper.log_level)
-    general = settings.collectors
-    if general is None and not args.stdin:
+    general = settings.collectors or CollectorsSettings()
+    if settings.collectors is None and not args.stdin:
         raise KeeperError(f"{args.config} has no [collectors] section: there are no scripts to run")
-    if not args.dry_run:
-        raise KeeperError("without --dry-run this needs an [opentsdb] section, where the points go")
+    if settings.opentsdb is None and not args.dry_run:
+        raise KeeperError(f"{args.config} has no [opentsdb] section, where the points go; or use --dry-run")
     over = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -57,10 +61,48 @@ def run_all(settings: Settings, args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     with PidFile(args.pid_file):
-        printed = Printed(general or CollectorsSettings(), everything=args.all)
-        if args.stdin:
-            return from_stdin(general or CollectorsSettings(), printed.take, over)
-        return from_scripts(settings, general or CollectorsSettings(), printed.take, over)
+        if settings.opentsdb is None or args.dry_run:
+            printed = Printed(general, everything=args.all)
+            if args.stdin:
+                return from_stdin(general, printed.take, over)
+            return from_scripts(settings, general, printed.take, lambda: None, over)
+        # The daemon may run beside this, and a spool is for one.
+        folder = Path(settings.keeper.state_dir) / "collectors" / ("opentsdb-stdin" if args.stdin else "opentsdb")
+        return send(settings, settings.opentsdb, general, folder, over, from_standard_input=args.stdin)
+
+
+def send(
+    settings: Settings,
+    opentsdb: OpentsdbSettings,
+    general: CollectorsSettings,
+    folder: Path,
+    over: threading.Event,
+    *,
+    from_standard_input: bool,
+) -> int:
+    """Until all is sent, of standard input; else until it is over. 1 when points wait for another time."""
+    broken: list[str] = []
+
+    def failed(thread: str) -> None:
+        broken.append(thread)
+        over.set()
+
+    out = Forwarding(opentsdb, added_tags(general), folder, Clock(), SystemRandom().random, failed, None)
+    out.start()
+    try:
+        if not from_standard_input:
+            from_scripts(settings, general, out.take, out.tick, over)
+            return 1 if broken else 0
+        code = from_stdin(general, out.take, over)
+        out.tick()
+        until = since_boot() + SENDING
+        while out.spool.points and since_boot() < until and not over.wait(0.05):
+            continue
+        if out.spool.points:
+            raise KeeperError(f"{out.spool.points} points wait in {folder}, the next run sends them: {out.trouble}")
+        return code
+    finally:
+        out.close(1.0)
 
 
 class PidFile:
@@ -124,7 +166,9 @@ def complain(output: Datapoints, before: int) -> None:
         log.warning("stdin=rejected%s reason=%s line=%r why=%r", others, *output.bad)
 
 
-def from_scripts(settings: Settings, general: CollectorsSettings, take: Take, over: threading.Event) -> int:
+def from_scripts(
+    settings: Settings, general: CollectorsSettings, take: Take, tick: Callable[[], None], over: threading.Event
+) -> int:
     folder = Path(settings.keeper.state_dir) / "collectors"
     terms = terms_of(general, settings.collector, folder)._replace(cookie=f"alone-{uuid4().hex}")
     runner = RunnerProcess(terms, since_boot)
@@ -135,6 +179,7 @@ def from_scripts(settings: Settings, general: CollectorsSettings, take: Take, ov
             for message in runner.hear(LOOK):
                 living = message[1] if message[0] == "sees" else living
                 told(message, take)
+            tick()
             if since_boot() >= beat:
                 beat = since_boot() + HEARTBEAT
                 log.info("collectors=heartbeat scripts=%d", living)

@@ -287,6 +287,19 @@ class CollectorStands(NamedTuple):
     why: str
 
 
+class ForwardingStands(NamedTuple):
+    """How the way of points to OpenTSDB stands: told every few seconds. `waiting` points are in the spool, the first of
+    them since `oldest` (None without any); `dropped` fell out of it and `refused` were not taken, since keeper started.
+    `why` is the last trouble; empty while points are taken."""
+
+    at: float
+    waiting: int
+    oldest: float | None
+    dropped: int
+    refused: int
+    why: str
+
+
 class WindowClosed(NamedTuple):
     """A producer's window of twelve slots is over. `signed` of them hold a block; `slots` has a bit for each."""
 
@@ -416,6 +429,7 @@ Event: TypeAlias = (
     | OutageEnded
     | PointSeen
     | CollectorStands
+    | ForwardingStands
     | WindowClosed
     | LinesSeen
     | LoopLate

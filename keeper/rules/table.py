@@ -23,6 +23,7 @@ from keeper.rules.log_silent import LogSilent
 from keeper.rules.missed_blocks import MissedBlocks
 from keeper.rules.node_restarted import NodeRestarted
 from keeper.rules.not_producing import NotProducing
+from keeper.rules.opentsdb_behind import OpentsdbBehind
 from keeper.rules.own_missed import OwnMissed
 from keeper.rules.own_silent import OwnSilent
 from keeper.rules.parser_blind import ParserBlind
@@ -68,6 +69,7 @@ RULES: dict[str, type[Rule]] = {
     "answer_slow": AnswerSlow,
     "agent_silent": AgentSilent,
     "collector_failing": CollectorFailing,
+    "opentsdb_behind": OpentsdbBehind,
     "exception_logged": ExceptionLogged,
     "node_restarted": NodeRestarted,
     "self_late": SelfLate,

@@ -15,23 +15,24 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 from keeper.build import COLLECTORS
 from keeper.collectors.exposed import Exposed, counters_of
 from keeper.collectors.life import ALIVE, FAILING, Stage
 from keeper.collectors.orders import FILE, NONE, read_orders
-from keeper.collectors.plan import lasts, terms_of
+from keeper.collectors.plan import added_tags, lasts, terms_of
 from keeper.collectors.settings import CollectorsSettings
 from keeper.collectors.terms import Terms
 from keeper.core.backoff import delay
 from keeper.core.batch import Answers, SourceDown, SourceUp
-from keeper.core.event import CollectorStands, Event, PointSeen
+from keeper.core.event import CollectorStands, Event, ForwardingStands, PointSeen
 from keeper.core.point import Number, Point, Series
 from keeper.core.source import Wait
 from keeper.errors import KeeperError
 from keeper.rules.metric import Condition, watched
 from keeper.runtime.clock import Clock
+from keeper.runtime.forwarding import Forwarding, Tags
 from keeper.runtime.inbox import Inbox, Poster
 from keeper.runtime.measure_collectors import MeasureCollectors
 from keeper.runtime.runner_process import Message, RunnerProcess
@@ -41,20 +42,16 @@ from keeper.settings import Settings
 log = logging.getLogger("keeper")
 
 LOOK = 0.5  # seconds between two looks whether there is something to tell the runner
-STOP_WITHIN = 2.5  # seconds for the scripts and the runner to end
+STOP_WITHIN = 2.0  # seconds for the scripts and the runner to end
+CLOSE_WITHIN = 0.7  # seconds for what is being sent at the end
+TELL_EVERY = 5.0  # seconds between two words about the way to OpenTSDB
 DROP_EVERY = 60.0  # seconds between two looks for series that went quiet
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
-class Out(Protocol):
-    """Where points go beside the rules and Prometheus."""
-
-    def take(self, collector: str, points: list[Point]) -> None: ...
-
-
 class Collecting:
     """What the daemon has of its collectors; `exposed` is to be registered for the metrics page. `journal(kind, text)`
-    and `post` are called from its thread. `out` is None where no OpenTSDB is configured."""
+    is called from its thread. Raises KeeperError when the points for OpenTSDB cannot be stored."""
 
     def __init__(
         self,
@@ -65,7 +62,6 @@ class Collecting:
         measure: MeasureCollectors,
         journal: Callable[[str, str], None],
         failed: Callable[[str], None],
-        out: Out | None = None,
     ) -> None:
         self._general = settings.collectors or CollectorsSettings()
         self._clock = clock
@@ -73,7 +69,10 @@ class Collecting:
         self._post: Poster = inbox.poster(COLLECTORS, COLLECTORS)
         self._measure = measure
         self._journal = journal
-        self._out = out
+        self._failed = failed
+        self._opentsdb = settings.opentsdb
+        self._out: Forwarding | None = None
+        self._out_told = 0.0
         self._folder = Path(settings.keeper.state_dir) / COLLECTORS
         self._lock = Lock()
         self._orders = NONE
@@ -90,6 +89,7 @@ class Collecting:
         self._drop_at = 0.0
         self._watch(settings)
         self.exposed = Exposed(counters_of(self._general.types), clock.now)
+        self._forward()
         self.thread = Thread(COLLECTORS, self.run, failed)
 
     # -- from the loop ---------------------------------------------------------------------------------------------
@@ -110,6 +110,7 @@ class Collecting:
             self._watch(settings)
             self.exposed.counters = frozenset(counters_of(self._general.types))
             self._terms, self._changed = terms_of(self._general, settings.collector, self._folder), True
+            self._opentsdb = settings.opentsdb
 
     def status(self) -> dict[str, Any]:
         """For the page and `keeper collectors list`."""
@@ -117,11 +118,17 @@ class Collecting:
         with self._lock:
             found = [{"name": name, **_shown(stand, now)} for name, stand in sorted(self._stands.items())]
             orders, complaints = self._orders, self._complaints
+        out = self._out
         for one in found:
             said = orders.disabled.get(one["name"])
             if said is not None:
                 one["why"] = f"{said.who} disabled it: {said.why}"
-        return {"collectors": found, "complaints": list(complaints), "series": len(self.exposed)}
+        return {
+            "collectors": found,
+            "complaints": list(complaints),
+            "series": len(self.exposed),
+            "out": None if out is None else out.status(),
+        }
 
     # -- the thread ------------------------------------------------------------------------------------------------
 
@@ -139,6 +146,8 @@ class Collecting:
         if self._runner is not None:
             for message in self._runner.end(STOP_WITHIN):
                 self._take(message)
+        if self._out is not None:
+            self._out.close(CLOSE_WITHIN)
 
     def _follow(self, runner: RunnerProcess, wait: Wait) -> None:
         while not wait(0.0):
@@ -149,9 +158,52 @@ class Collecting:
                 changed, self._changed = self._changed, False
             if changed:
                 runner.tell(("terms", self._current_terms().words()))
+                self._forward()
+            self._tell_of_out()
             if (now := self._clock.now()) >= self._drop_at:
                 self._drop_at = now + DROP_EVERY
                 self.exposed.drop_old()
+
+    def _forward(self) -> None:
+        """Send points as the settings say now: they may have begun, ended or changed."""
+        with self._lock:
+            wanted, general = self._opentsdb, self._general
+        if self._out is not None:
+            if self._out.settings == wanted:
+                return
+            self._out.close(CLOSE_WITHIN)
+            self._out = None
+        if wanted is not None:
+            statistics = self._statistics if general.statistics else None
+            tags, folder = added_tags(general), self._folder / "opentsdb"
+            chance = self._random.random
+            self._out = Forwarding(wanted, tags, folder, self._clock, chance, self._failed, statistics)
+            self._measure.another_forwarding()
+            self._out.start()
+
+    def _tell_of_out(self) -> None:
+        out, now = self._out, self._clock.now()
+        if out is None:
+            return
+        out.tick()
+        if now - self._out_told >= TELL_EVERY:
+            self._out_told = now
+            stands = out.status()
+            self._measure.forwarding(stands)
+            words = (stands["waiting"], stands["oldest"], stands["dropped"], stands["refused"], stands["why"])
+            self._post(Answers(COLLECTORS, (ForwardingStands(now, *words),)))
+
+    def _statistics(self) -> Iterable[tuple[str, Tags, int]]:
+        """keeper's own figures, by the names tcollector gives them."""
+        stands = self._stands.items()
+        taken = self._out.taken if self._out is not None else {}
+        yield "reader.lines_collected", (), sum(stand["lines"] for _, stand in stands)
+        yield "reader.lines_dropped", (), sum(stand["dropped"] for _, stand in stands)
+        for name, stand in stands:
+            tags = (("collector", name),)
+            yield "collector.lines_received", tags, stand["lines"]
+            yield "collector.lines_invalid", tags, sum(stand["rejected"].values())
+            yield "collector.lines_sent", tags, taken.get(name, 0)
 
     def _take(self, message: Message) -> None:
         kind, *words = message

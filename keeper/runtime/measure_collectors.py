@@ -19,6 +19,7 @@ class MeasureCollectors:
         self._m = metrics
         self._before: dict[str, dict[str, int]] = {}
         self._rejected: dict[str, dict[str, int]] = {}
+        self._forwarded: dict[str, int] = {}
 
     def points(self, name: str, now: float) -> None:
         self._m.collector_last_point.labels(name).set(now)
@@ -42,6 +43,28 @@ class MeasureCollectors:
         for reason, number in stand["rejected"].items():
             m.collector_rejected.labels(name, reason).inc(max(0, number - rejected.get(reason, 0)))
             rejected[reason] = number
+
+    def forwarding(self, status: Mapping[str, Any]) -> None:
+        """What is on its way to OpenTSDB."""
+        m = self._m
+        m.tsdb_up.set(status["up"])
+        m.tsdb_waiting.set(status["waiting"])
+        m.tsdb_bytes.set(status["bytes"])
+        m.tsdb_oldest.set(status["oldest"] or 0.0)
+        m.tsdb_held.set(status["held"])
+        for word, counter in (
+            ("sent", m.tsdb_sent),
+            ("refused", m.tsdb_refused),
+            ("repeated", m.tsdb_repeated),
+            ("dropped", m.tsdb_dropped),
+            ("retries", m.tsdb_failures),
+        ):
+            counter.inc(max(0, status[word] - self._forwarded.get(word, 0)))
+            self._forwarded[word] = status[word]
+
+    def another_forwarding(self) -> None:
+        """It begins to count at nought."""
+        self._forwarded.clear()
 
     def gone(self, name: str) -> None:
         """Remove its series: a frozen gauge would lie for ever."""

@@ -15,22 +15,7 @@ import pytest
 from keeper.collectors.runner import Runner
 from keeper.collectors.terms import Terms
 from keeper.runtime.clock import Clock, since_boot
-
-
-class Folder:
-    """A folder of scripts, written and removed as a person would."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def put(self, name: str, text: str, interval: int = 0, mode: int = 0o755, by: str = "/bin/sh") -> Path:
-        path = self.path / str(interval) / name
-        path.parent.mkdir(exist_ok=True)
-        path.parent.chmod(0o755)
-        beside = path.with_name(f".{name}")
-        beside.write_text(f"#!{by}\n{text}\n")
-        beside.chmod(mode)
-        return beside.rename(path)
+from tests.collectors.folder import Folder
 
 
 class Ran:
@@ -75,9 +60,7 @@ class Ran:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    path = tmp_path / "collectors"
-    path.mkdir(mode=0o755)
-    return Folder(path)
+    return Folder(tmp_path / "collectors")
 
 
 @pytest.fixture

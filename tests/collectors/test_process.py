@@ -17,7 +17,7 @@ from keeper.collectors.terms import Terms
 from keeper.errors import KeeperError
 from keeper.runtime.clock import since_boot
 from keeper.runtime.runner_process import Message, RunnerProcess
-from tests.collectors.conftest import Folder
+from tests.collectors.folder import Folder
 from tests.peers.ask import eventually
 
 PRINTS = 'echo "a.b $(date +%s) 1 x=y"'

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from keeper.collectors.life import GRACE
 from keeper.collectors.terms import Terms
-from tests.collectors.conftest import Folder, Ran
+from tests.collectors.conftest import Ran
+from tests.collectors.folder import Folder
 
 PRINTS = 'echo "a.b $(date +%s) 1 x=y"'
 
@@ -162,6 +163,16 @@ def test_its_environment_is_its_own(folder: Folder, ran: Ran) -> None:
     said = [text for _, text in ran.said("env")]
     assert not any("s3cret" in text for text in said)
     assert f"PYTHONPATH={folder.path.parent}" in said
+
+
+def test_other_settings_restart_the_script_they_are_for(folder: Folder, ran: Ran) -> None:
+    folder.put("env", "echo $NUMBER >&2; exec sleep 1000")
+    folder.put("other", f"{PRINTS}; exec sleep 1000")
+    ran.until(lambda: ran.points("other") and ran.stand("env")["pid"], "both to run")
+    pid, terms = ran.stand("other")["pid"], ran.runner.roster.terms
+    ran.runner.adopt(terms._replace(care={"env": terms.general._replace(environment={"NUMBER": "7"})}))
+    ran.until(lambda: ("warning", "7") in ran.said("env"), "the new environment")
+    assert ran.stand("other")["pid"] == pid
 
 
 def test_limits_are_kept(folder: Folder, ran: Ran) -> None:

@@ -16,7 +16,8 @@ from tests.peers.process import Program
 class Victoria:
     """One VictoriaMetrics. It keeps its ports and what it stored over `stop()` and `start()`.
 
-    Debian's 1.79 has points of the last seconds in memory only: a clean stop writes them, `kill()` loses them.
+    Debian's 1.79 has points of the last seconds in memory only: a clean stop writes them, `kill()` loses them. By
+    telnet it takes every time for seconds, so that milliseconds are far in the future, and left out silently.
     """
 
     def __init__(self, directory: Path, host: str = "127.0.0.1") -> None:

@@ -110,6 +110,10 @@ class KeeperProcess:
         argv = [*self._inside, PROGRAM, "failover", words[0], "-c", str(self.config), *words[1:]]
         return run(argv, deadline=deadline)
 
+    def collectors(self, word: str, *rest: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """`keeper collectors WORD ...` with the same configuration."""
+        return run([*self._inside, PROGRAM, "collectors", word, "-c", str(self.config), *rest], stdin)
+
     def status(self) -> dict[str, Any]:
         """`/api/v1/status`."""
         answer: dict[str, Any] = get_json(f"http://{self.address}/api/v1/status")

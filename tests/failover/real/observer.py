@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
@@ -35,12 +36,14 @@ class Observer:
         self._nodes = {node.name: node for node in nodes}
         self._ground = ground
         self.told = {name: Told() for name in self._nodes}
+        self._first = 0  # slot: what the logs hold of the time before is another story
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._look, args=(node,), daemon=True) for node in self._nodes.values()
         ]
 
     def __enter__(self) -> Self:
+        self._first = slot_of(time.time())
         for thread in self._threads:
             thread.start()
         return self
@@ -93,11 +96,11 @@ class Observer:
         return "\n".join(f"{begin:10.2f} to {end:10.2f} {name} un-paused" for begin, end, name in spans)
 
     def signed(self) -> list[Signed]:
-        """What each node says in its log that it signed as our producer."""
+        """What each node says in its log that it signed as our producer since the observer began to look."""
         found = []
         for name, node in self._nodes.items():
             for path in (node.log, node.directory / "before.log"):
-                found += [Signed(slot, name) for slot in _slots(path)]
+                found += [Signed(slot, name) for slot in _slots(path) if slot >= self._first]
         return sorted(found)
 
     def signed_twice(self) -> dict[int, list[str]]:
