@@ -1,6 +1,7 @@
 # `make` lists the targets. A target sets up what it needs, so `make demo` and `make test` work on a fresh Debian with Python.
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 
 .PHONY: help demo test test-collectors lint fmt soak bench peers setup clean
@@ -25,8 +26,9 @@ peers: ## install the real peers the tests talk to (Debian packages; needs root,
 demo: setup ## play a recorded incident through the real pipeline: page and metrics on loopback
 	$(BIN)/keeper demo
 
+# Most of the time tests wait for real chains, outages and intervals: two files at once take half as long as one.
 test: setup peers ## run all tests, against real peers
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

@@ -40,6 +40,7 @@ setup(
             "mypy>=1.10",
             "pytest>=8",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.5",
             "ruff>=0.5",
             "thriftpy2>=0.5",
             "types-requests",
