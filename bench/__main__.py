@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import collect, failover, footprint, latency, replay
+from bench import collect, collectors, failover, footprint, latency, replay
 from bench.figures import Figure, table
 
 BENCHES: dict[str, Callable[[Path, bool], Iterator[Figure]]] = {
     "replay": replay.figures,
     "collect": collect.figures,
+    "collectors": collectors.figures,
     "latency": latency.figures,
     "footprint": footprint.figures,
     "failover": failover.figures,

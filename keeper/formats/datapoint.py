@@ -23,7 +23,7 @@ HEADS = 4  # ways in which a series may be written, with its tags in another ord
 
 # Every line begins with a newline here, which is quicker to find than the beginning of a line. What the pieces are made
 # of is looked at when they are used for the first time; a time and a value must only be numbers in the end.
-_LINES = re.compile(rb"\n([^ \t\n]+)[ \t]+([0-9.]+)[ \t]+([-+.0-9eE]+)([^\n]*)")
+_LINES = re.compile(rb"\n(\S++)[ \t]++([0-9.]++)[ \t]++([-+.0-9eE]++)(.*+)")
 _WORD = rb"[-_./a-zA-Z0-9]+"
 _METRIC = re.compile(_WORD)
 _TIME = re.compile(rb"\d{1,16}|\d{1,11}\.\d{1,9}")
@@ -141,16 +141,32 @@ class Datapoints:
         self._held, self._skipping = b"", True
 
     def _chunk(self, chunk: bytes, now: float) -> list[Point]:
-        """Complete lines. The quick way where every one of them has the form, else line by line."""
+        """Complete lines. Those that have the form are found all at once; what is left when they are taken away is
+        looked at line by line."""
         count = chunk.count(b"\n")
         self.lines += count
-        found = _LINES.findall(b"\n" + chunk)
         points: list[Point] = []
         latest = int((now + AHEAD) * 1000)
-        if len(found) == count and (len(chunk) <= MAX_LINE or not _has_long(chunk)):
+        if _has_long(chunk):
+            self._one_by_one(chunk.split(b"\n")[:-1], latest, points)
+            return points
+        text = b"\n" + chunk[:-1]
+        found = _LINES.findall(text)
+        if len(found) == count:
             self._take(found, latest, points)
             return points
-        for text in chunk.split(b"\n")[:-1]:
+        rest = [line for line in _LINES.sub(b"", text).split(b"\n") if line]
+        if any(_LINES.match(b"\n" + line.lstrip(b" \t")) for line in rest):
+            # Good lines that begin with a blank: the points of a series must be taken in their order.
+            self._one_by_one(chunk.split(b"\n")[:-1], latest, points)
+        else:
+            self._take(found, latest, points)
+            self.lines -= count - len(found) - len(rest)  # empty lines are none
+            self._one_by_one(rest, latest, points)
+        return points
+
+    def _one_by_one(self, lines: list[bytes], latest: int, points: list[Point]) -> None:
+        for text in lines:
             if len(text) > MAX_LINE:
                 self._reject("line_too_long", text, f"{len(text)} bytes; {MAX_LINE} are the most")
             elif found := _LINES.findall(b"\n" + text.lstrip(b" \t")):
@@ -159,11 +175,11 @@ class Datapoints:
                 self._reject(*_what_is_wrong(text))
             else:
                 self.lines -= 1
-        return points
 
     def _take(self, found: list[tuple[bytes, bytes, bytes, bytes]], latest: int, points: list[Point]) -> None:
         known_by_head, add = self._heads.get, points.append
         before = len(points)
+        time_before, at = b"", 0
         for whole in found:
             metric, time, text, tags = whole
             known = known_by_head((metric, tags))
@@ -171,12 +187,15 @@ class Datapoints:
                 continue
             try:
                 value = float(text) if b"." in text else int(text)
-                at = int(time) if len(time) > 11 else int(time) * 1000
+                if time != time_before:  # most lines of a round have the same
+                    at = int(time) if len(time) > 11 else int(time) * 1000
+                    time_before = time
             except ValueError:
                 taken = self._read_slowly(whole)
                 if taken is None:
                     continue
                 at, value = taken
+                time_before = b""
             if known.at < at <= latest and -LONG <= value < LONG:
                 known.at = at
                 add(_point(Point, (known.series, at, value)))
@@ -263,7 +282,14 @@ def shown(text: bytes) -> str:
 
 
 def _has_long(chunk: bytes) -> bool:
-    return max(map(len, chunk.split(b"\n"))) > MAX_LINE
+    """Whether a line is longer than MAX_LINE: looks at one place in every MAX_LINE bytes, not at every line."""
+    end, last = 0, len(chunk)
+    while end < last:
+        here = chunk.rfind(b"\n", end, end + MAX_LINE + 1)
+        if here < 0:
+            return True
+        end = here + 1
+    return False
 
 
 def _what_is_wrong(text: bytes) -> tuple[str, bytes, str]:
