@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.models import PreparedRequest
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
 
 from keeper.core.source import Now
 from keeper.errors import SourceError
@@ -140,6 +141,10 @@ class _Budgeted(HTTPConnection):
                 raise
             else:
                 return sock
+        if isinstance(failure, ConnectionResetError):
+            # urllib3 passes over a bare reset, which for it ends an answer that came early, and falls over the socket
+            # that is not there.
+            raise NewConnectionError(self, "reset") from failure
         raise failure
 
 

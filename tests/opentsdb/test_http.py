@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ from keeper.opentsdb.terms import HTTP, Target, Terms
 from tests.notifiers.receiver import Answer, Receiver, Request
 from tests.opentsdb.tsd import certificate
 from tests.peers import free_port, installed
-from tests.peers.ask import listens
+from tests.peers.ask import eventually, listens
 from tests.peers.process import Program
 from tests.peers.victoria import Victoria
 
@@ -76,8 +79,10 @@ def test_basic_authentication_and_tls_before_a_real_tsd(victoria: Victoria, tmp_
         assert "its TLS certificate is not valid" in str(error)
         assert not error.unknown
         error = failure(way(port), LINES[:3])
-        assert "Client sent an HTTP request to an HTTPS server" in str(error)
-        assert error.rest == LINES[:3]
+        assert (error.part, error.rest) == (
+            Sent(),
+            LINES[:3],
+        )  # whether its 400 or a reset came first
     assert sum(victoria.points("http.auth").values()) == 1000
 
 
@@ -257,6 +262,27 @@ def test_nothing_leaves_without_a_connection() -> None:
     assert not error.unknown
     error = failure(way(4242, tls=True, ca_file="/none.pem"))
     assert "/none.pem cannot be read" in str(error)
+
+
+def test_a_reset_while_connecting_is_an_answer_too() -> None:
+    """A listener that goes away in that moment, as one does that is stopped: a sentence, and nothing has left."""
+    port = free_port()
+    over = threading.Event()
+
+    def flap() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                socket.create_server(("127.0.0.1", port)).close()
+
+    def was_reset() -> bool:
+        error = failure(way(port), LINES[:1])
+        return str(error) == "reset the connection" and not error.unknown
+
+    threading.Thread(target=flap, daemon=True).start()
+    try:
+        eventually(was_reset, "a reset while connecting", every=0)
+    finally:
+        over.set()
 
 
 def test_a_line_that_is_no_point_never_poisons_a_batch() -> None:
