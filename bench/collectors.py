@@ -41,7 +41,8 @@ GROWTH = 8.0  # MiB
 # A script of four points that starts nothing itself: `read` is a part of the shell.
 SCRIPT = """
 read -r up rest < /proc/uptime; at=$((BASE + ${{up%.*}}))
-echo "host.load{n} $at $up a=b"; echo "host.mem{n} $at 7 a=b"; echo "host.disk{n} $at 12 a=b"; echo "host.net{n} $at 1 a=b"
+echo "host.load{n} $at $up a=b"; echo "host.mem{n} $at 7 a=b"
+echo "host.disk{n} $at 12 a=b"; echo "host.net{n} $at 1 a=b"
 """
 # Prints when it prints, ten times a second.
 TELLS = """
@@ -54,7 +55,8 @@ while True:
 
 def figures(directory: Path, quick: bool) -> Iterator[Figure]:
     yield from parsing(20 if quick else ROUNDS)
-    yield from many_scripts(directory / "many", 5 if quick else SCRIPTS, *((3.0, 3.0) if quick else (SETTLE, SECONDS)))
+    settle, seconds = (3.0, 17.0) if quick else (SETTLE, SECONDS)
+    yield from many_scripts(directory / "many", 5 if quick else SCRIPTS, settle, seconds)
     yield from hostile(directory / "hostile", 3.0 if quick else 15.0)
 
 
@@ -116,20 +118,21 @@ def many_scripts(directory: Path, count: int, settle: float, seconds: float) -> 
     base = int(time.time() - since_boot())
     for n in range(count):
         folder.put(f"s{n}", SCRIPT.format(n=n).replace("BASE", str(base)), INTERVAL)
-    with KeeperProcess(directory / "keeper", "many", f"[collectors]\ndir = {folder.path}\n") as keeper:
-        with KeeperProcess(
-            directory / "idle", "idle", "[endpoint:x]\nurl = http://127.0.0.1:1\ninterval = 4s\n"
-        ) as idle:
-            time.sleep(settle)
-            runner = runner_of(keeper.pid)
-            before = [cpu_seconds(pid) for pid in (keeper.pid, runner, idle.pid)]
-            began, points = time.monotonic(), counted(keeper)
-            time.sleep(seconds)
-            passed = time.monotonic() - began
-            after = [cpu_seconds(pid) for pid in (keeper.pid, runner, idle.pid)]
-            daemon, its_runner, resting = [100 * (b - a) / passed for a, b in zip(before, after, strict=True)]
-            runs = counted(keeper) - points
-            held = memory(keeper.pid) + memory(runner)
+    quiet = "[endpoint:x]\nurl = http://127.0.0.1:1\ninterval = 4s\n"
+    with (
+        KeeperProcess(directory / "keeper", "many", f"[collectors]\ndir = {folder.path}\n") as keeper,
+        KeeperProcess(directory / "idle", "idle", quiet) as idle,
+    ):
+        time.sleep(settle)
+        processes = (keeper.pid, runner_of(keeper.pid), idle.pid)
+        began, points = time.monotonic(), counted(keeper)
+        before = [cpu_seconds(pid) for pid in processes]
+        time.sleep(seconds)
+        after = [cpu_seconds(pid) for pid in processes]
+        passed = time.monotonic() - began
+        daemon, its_runner, resting = [100 * (b - a) / passed for a, b in zip(before, after, strict=True)]
+        runs = counted(keeper) - points
+        held = memory(processes[0]) + memory(processes[1])
     assert runs >= 0.7 * count * 4 * passed / INTERVAL, f"only {runs} points in {passed:.0f} s"
     yield Figure(f"{count} scripts every {INTERVAL} s over {seconds:g} s: keeper itself", f"{daemon:.2f} % of a core")
     yield Figure("its runner", f"{its_runner:.2f} % of a core")
@@ -139,7 +142,7 @@ def many_scripts(directory: Path, count: int, settle: float, seconds: float) -> 
 
 
 def counted(keeper: KeeperProcess) -> float:
-    return sum(one["points"] for one in keeper.status()["collectors"]["collectors"])
+    return float(sum(one["points"] for one in keeper.status()["collectors"]["collectors"]))
 
 
 def runner_of(pid: int) -> int:

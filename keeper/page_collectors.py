@@ -5,8 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from keeper.rules.phrases import span
-
 COLOURS = {
     "waiting": "ok", "running": "ok", "retired": "unknown", "disabled": "unknown", "stopping": "unknown",
     "killing": "unknown",
@@ -23,7 +21,7 @@ def render_collectors(collectors: dict[str, Any]) -> str:
     rows = "".join(_row(one) for one in ordered[:MOST])
     more = f"<p class=dim>and {len(found) - MOST} more that are well</p>" if len(found) > MOST else ""
     complaints = "".join(f"<p class=firing>{escape(text)}</p>" for text in collectors["complaints"])
-    head = "<tr><th>script<th>every<th>stage<th>for<th>runs<th>points<th>series<th>rejected<th></tr>"
+    head = "<tr><th>script<th>every<th>stage<th>since<th>runs<th>points<th>series<th>rejected<th></tr>"
     out = _out(collectors.get("out"))
     return (
         f"<h2>collector scripts <span class=dim>{len(found)}, {collectors['series']:,} series</span></h2>"
@@ -41,8 +39,8 @@ def _row(one: dict[str, Any]) -> str:
         words.append(f"<span class=dim>{escape(reason)}:</span> <code>{escape(line)}</code> {escape(why)}")
     numbers = "".join(f"<td class=num>{number:,}" for number in (one["runs"], one["points"], one["series"], rejected))
     return (
-        f"<tr><td>{escape(one['name'])}<td class=num>{every}<td>{pill}<td class=num>{span(-one['since'])}{numbers}"
-        f"<td>{'<br>'.join(words)}</tr>"
+        f"<tr><td>{escape(one['name'])}<td class=num>{every}<td>{pill}<td class=num>{escape(one['since'][11:19])}"
+        f"{numbers}<td>{'<br>'.join(words)}</tr>"
     )
 
 

@@ -19,6 +19,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")  # of keeper's environment; its secrets stay with it
 PIPE = 1 << 20  # bytes a pipe may hold, where the system allows it: a burst does not stop a script
 
+_OWN = {name: os.environ[name] for name in INHERITED if name in os.environ}
 _SETPRIV = shutil.which("setpriv", path=PATH)
 
 
@@ -43,7 +44,7 @@ class Process(NamedTuple):
     ended: int
 
 
-def start(argv: tuple[str, ...], mark: str, care: Care, cookie: str, folder: Path, long_lived: bool) -> Process:
+def start(argv: tuple[str, ...], mark: str, care: Care, cookie: str, python_path: str, long_lived: bool) -> Process:
     """Raises OSError, and LookupError for a user there is not.
 
     A long-lived one is killed by the kernel when its parent goes (the others end by themselves, in their interval);
@@ -58,7 +59,7 @@ def start(argv: tuple[str, ...], mark: str, care: Care, cookie: str, folder: Pat
         pid = os.posix_spawn(
             words[0],
             words,
-            _environment(mark, care, cookie, folder),
+            _environment(mark, care, cookie, python_path),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, out_there, 1),
@@ -105,34 +106,35 @@ def is_user(name: str) -> bool:
     return True
 
 
-def _environment(mark: str, care: Care, cookie: str, folder: Path) -> dict[str, str]:
-    own = {key: os.environ[key] for key in INHERITED if key in os.environ}
-    found = {"PATH": PATH, **own, **care.environment, COOKIE: cookie, MARK: mark}
-    if (folder / "lib").is_dir():
-        # Scripts import `collectors.lib`, so the folder above must be on Python's path, as tcollector has it.
-        found["PYTHONPATH"] = ":".join(filter(None, (found.get("PYTHONPATH"), str(folder.parent))))
+def _environment(mark: str, care: Care, cookie: str, python_path: str) -> dict[str, str]:
+    found = {"PATH": PATH, **_OWN, **care.environment, COOKIE: cookie, MARK: mark}
+    if python_path:
+        found["PYTHONPATH"] = ":".join(filter(None, (found.get("PYTHONPATH"), python_path)))
     return found
 
 
 def _limit(pid: int, care: Care) -> None:
     """The process exists already; it is before its first line still, or a moment behind it."""
-    limits = [(resource.RLIMIT_CORE, 0)]
-    if care.memory:
-        limits.append((resource.RLIMIT_AS, care.memory))
-    if care.cpu:
-        limits.append((resource.RLIMIT_CPU, care.cpu))
-    for which, most in limits:
-        with suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(pid, which, (most, most))
+    limits = ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, care.memory), (resource.RLIMIT_CPU, care.cpu))
+    with suppress(ProcessLookupError, PermissionError):
+        for which, most in limits:
+            if most or which == resource.RLIMIT_CORE:
+                resource.prlimit(pid, which, (most, most))
     with suppress(OSError):
         if care.nice:
             os.setpriority(os.PRIO_PROCESS, pid, care.nice)
-        Path(f"/proc/{pid}/oom_score_adj").write_text("500")  # before what is watched, and long before keeper
+        score = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(score, b"500")  # before what is watched, and long before keeper
+        finally:
+            os.close(score)
 
 
 def signal_group(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
+    try:
         os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return  # it is gone, or another user's by now
 
 
 class Gone(NamedTuple):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import selectors
 import signal
 import sys
 from collections import deque
@@ -21,6 +20,7 @@ from random import SystemRandom
 
 from keeper.collectors.frames import Frames, frame
 from keeper.collectors.launch import sweep
+from keeper.collectors.ready import Ready
 from keeper.collectors.runner import Message, Runner
 from keeper.collectors.terms import read_terms
 from keeper.errors import KeeperError
@@ -36,9 +36,9 @@ SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 class Line:
     """The messages to keeper: written as they come while it reads, else held, up to BACKLOG bytes."""
 
-    def __init__(self, descriptor: int, selector: selectors.BaseSelector) -> None:
+    def __init__(self, descriptor: int, ready: Ready) -> None:
         self._descriptor = descriptor
-        self._selector = selector
+        self._ready = ready
         self._waiting: deque[bytes] = deque()
         self._size = 0
 
@@ -52,7 +52,7 @@ class Line:
         if len(self._waiting) == 1:
             self._write()
             if self._waiting:
-                self._selector.register(self._descriptor, selectors.EVENT_WRITE, self._write_on)
+                self._ready.write(self._descriptor, self._write_on)
         return True
 
     def _write(self) -> None:
@@ -71,7 +71,7 @@ class Line:
     def _write_on(self) -> None:
         self._write()
         if not self._waiting:
-            self._selector.unregister(self._descriptor)
+            self._ready.forget(self._descriptor)
 
 
 class Orders:
@@ -107,9 +107,9 @@ def main() -> int:
     os.set_blocking(0, False)
     os.set_blocking(1, False)
     gc.freeze()
-    selector = selectors.DefaultSelector()
-    selector.register(0, selectors.EVENT_READ, orders.read)
-    runner = Runner(terms, Line(1, selector).tell, selector, since_boot, Clock().wall, SystemRandom())
+    ready = Ready()
+    ready.read(0, orders.read)
+    runner = Runner(terms, Line(1, ready).tell, ready, since_boot, Clock().wall, SystemRandom())
     try:
         grace = _run(runner, orders)
     except BrokenPipeError:

@@ -14,6 +14,7 @@ from keeper.collectors.running import Running
 from keeper.collectors.terms import Terms
 from keeper.formats.datapoint import Datapoints
 
+EVICT_EVERY = 60.0  # seconds between two looks for series that went quiet
 HELD = (Stage.REFUSED, Stage.DISABLED)
 
 
@@ -27,15 +28,22 @@ class Roster:
         self._tell = tell
         self._random = random
         self._complaints: tuple[str, ...] | None = None
+        self._evict_at = 0.0
+        self.python_path = ""
 
     def look(self, now: float, wall: float) -> None:
         """Take up what is new, begin anew what changed, end what is gone. A folder that cannot be read changes none."""
         terms = self.terms
         plugins = {name: Plugin(name, argv[-1], 0.0, (0, 0, 0), argv) for name, argv in terms.shipped.items()}
         complaints: tuple[str, ...] = ()
+        self.python_path = ""
         if terms.folder:
+            folder = Path(terms.folder)
+            if (folder / "lib").is_dir():
+                # Scripts import `collectors.lib`: the folder above must be on Python's path, as tcollector has it.
+                self.python_path = str(folder.parent)
             try:
-                found = find(Path(terms.folder))
+                found = find(folder)
             except OSError as error:
                 self._complain((f"{error.filename or terms.folder} cannot be read: {error.strerror}",))
                 return
@@ -51,8 +59,10 @@ class Roster:
                 self._see(one, plugin, now)
             self._allow(self.running[name], now)
         self._complain(complaints)
-        for one in self.running.values():
-            one.output.evict(int((wall - terms.evict) * 1000))
+        if now >= self._evict_at:
+            self._evict_at = now + EVICT_EVERY
+            for one in self.running.values():
+                one.output.evict(wall - terms.evict)
 
     def _meet(self, plugin: Plugin, now: float) -> Running:
         terms, name = self.terms, plugin.name

@@ -6,23 +6,27 @@ For one thread, in a process of its own: see `keeper.collectors.process`.
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from keeper.collectors import launch
 from keeper.collectors.life import Deed, Stage, outside, tick
+from keeper.collectors.ready import Ready
 from keeper.collectors.roster import HELD, Roster
 from keeper.collectors.running import Running
 from keeper.collectors.terms import Terms
 from keeper.core.point import Point
 
-LOOK_EVERY = 2.0  # seconds between two looks at the folder, and at what was orphaned
+LOOK_EVERY = 3.0  # seconds between two looks at the folder, and at what was orphaned
 TELL_EVERY = 1.0  # seconds between two words that everything printed up to now was told
+GATHER = 0.05  # seconds it lets pass after something was ready: a script prints line by line, and then it ends
+SHARE = 0.01  # seconds of a turn in which one of them is read on
 PAUSE = 0.1  # seconds until those whose output costs too much are looked at again
 
 Message = tuple[Any, ...]
@@ -30,19 +34,19 @@ Message = tuple[Any, ...]
 
 class Runner:
     """`tell` takes what keeper shall know: `points`, `stand`, `said`, `gone`, `complaints`, `sees`. `now` never jumps;
-    `wall` is for the times that scripts print. What is registered with `selector` by others is a function to call."""
+    `wall` is for the times that scripts print. Others may have calls of their own in `ready`."""
 
     def __init__(
         self,
         terms: Terms,
         tell: Callable[[Message], bool],
-        selector: selectors.BaseSelector,
+        ready: Ready,
         now: Callable[[], float],
         wall: Callable[[], float],
         random: Random,
     ) -> None:
         self.roster = Roster(terms, tell, random)
-        self.selector = selector
+        self._ready = ready
         self._tell = tell
         self._now = now
         self._wall = wall
@@ -50,19 +54,23 @@ class Runner:
         self._look_at = 0.0
         self._tell_at = 0.0
         self._paused: list[Running] = []
+        self._busy = False
+        self._due = 0.0  # when the first of them wants to be looked at, or earlier
 
     def turn(self, most: float) -> None:
         """Wait for something to do, no longer than `most` seconds, and do it."""
         now = self._now()
-        due = min((one.life.due for one in self._all()), default=now + most)
-        due = min(due, self._look_at, self._tell_at, now + (PAUSE if self._paused else most))
-        for key, _ in self.selector.select(max(0.0, due - now)):
-            key.data()
+        due = min(self._due, self._look_at, self._tell_at, now + (PAUSE if self._paused else most))
+        if self._busy:
+            self._ready.rest(min(GATHER, max(0.0, due - now)))
+        self._busy = self._ready.wait(due - self._now())
         now = self._now()
-        self._listen_again(now)
-        for one in self._all():
-            if one.life.due <= now:
+        if self._paused:
+            self._listen_again(now)
+        if now >= self._due:
+            for one in [one for one in self.roster.running.values() if one.life.due <= now]:
                 self._do(one, now)
+            self._due = min([one.life.due for one in self.roster.running.values()], default=inf)
         if now >= self._look_at:
             self.look()
         if now >= self._tell_at:
@@ -81,6 +89,7 @@ class Runner:
         for name, one in self.roster.running.items():
             if before.get(name) is not one.life.stage:
                 self._tell_stand(one, now)
+        self._due = 0.0
         self._end_orphans()
 
     def adopt(self, terms: Terms) -> None:
@@ -92,14 +101,14 @@ class Runner:
         one = self.roster.running.get(name)
         if one is not None and one.process is None and one.life.stage not in HELD:
             one.life = outside(one.life, self._now(), Stage.WAITING, "")
+            self._due = 0.0
 
     def stop(self, seconds: float) -> None:
         """End every script: they are told, and killed when `seconds` are over; with 0 at once."""
         until = self._now() + seconds
         self._signal_all(signal.SIGTERM if seconds else signal.SIGKILL)
         while any(one.process for one in self._all()) and (left := until - self._now()) > 0:
-            for key, _ in self.selector.select(left):
-                key.data()
+            self._ready.wait(left)
         self._signal_all(signal.SIGKILL)
         while launch.sweep(self.roster.terms.cookie, lambda _pid, _name: False):
             self._bury()
@@ -119,7 +128,7 @@ class Runner:
         one.life, deed = tick(one.life, now, one.plugin.interval, one.silent)
         if deed is Deed.START:
             terms = self.roster.terms
-            if one.start(now, self._random.random(), terms.cookie, Path(terms.folder or "/")):
+            if one.start(now, self._random.random(), terms.cookie, self.roster.python_path):
                 self._listen(one)
         elif one.process is not None and deed is Deed.TERM:
             launch.signal_group(one.process.pid, signal.SIGTERM)
@@ -131,45 +140,49 @@ class Runner:
     def _listen(self, one: Running) -> None:
         process = one.process
         if process is not None:
-            register = self.selector.register
-            register(process.out, selectors.EVENT_READ, lambda: self._read(one))
-            register(process.err, selectors.EVENT_READ, lambda: self._read_errors(one))
-            register(process.ended, selectors.EVENT_READ, lambda: self._end(one))
+            self._ready.read(process.out, lambda: self._read(one))
+            self._ready.read(process.err, lambda: self._read_errors(one))
+            self._ready.read(process.ended, lambda: self._end(one))
 
     def _read(self, one: Running) -> None:
         if one.process is None:
             return
-        now = self._now()
-        points = one.read(now, self._wall(), self._now)
-        if points is None:
-            self.selector.unregister(one.process.out)  # its end, which wakes for ever; the process may go on
-        elif one.is_costly(now):
-            self.selector.unregister(one.process.out)
+        begun = self._now()
+        points, found = [], one.read(begun, self._wall(), self._now)
+        while found is not None:
+            points += found
+            if not one.more or (now := self._now()) - begun > SHARE or one.is_costly(now):
+                break
+            found = one.read(now, self._wall(), self._now)
+        if found is None:
+            self._ready.forget(one.process.out)  # its end, which wakes for ever; the process may go on
+        elif one.is_costly(begun):
+            self._ready.forget(one.process.out)
             self._paused.append(one)
         if points:
             self._tell_points(one, points)
 
     def _read_errors(self, one: Running) -> None:
         if one.process is not None and not one.read_errors(self._now()):
-            self.selector.unregister(one.process.err)
+            self._ready.forget(one.process.err)
 
     def _listen_again(self, now: float) -> None:
         for one in [one for one in self._paused if not one.is_costly(now)]:
             self._paused.remove(one)
             if one.process is not None:
-                self.selector.register(one.process.out, selectors.EVENT_READ, lambda one=one: self._read(one))
+                self._ready.read(one.process.out, partial(self._read, one))
 
     def _end(self, one: Running) -> None:
         process = one.process
         if process is None or (gone := launch.reap(process)) is None:
             return
         for descriptor in (process.out, process.err, process.ended):
-            with suppress(KeyError):
-                self.selector.unregister(descriptor)
+            self._ready.forget(descriptor)
         if one in self._paused:
             self._paused.remove(one)
         now = self._now()
         points = one.end(now, self._wall(), self._random.random(), gone)
+        self._due = min(self._due, one.life.due)
         if points:
             self._tell_points(one, points)
         if one.life.stage is not Stage.WAITING or one.told_stage is not Stage.WAITING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from keeper.collectors import launch
@@ -49,6 +48,7 @@ class Running:
         self.killed = 0  # how often it had to be
         self.memory, self.cpu = 0, 0.0  # of its last run that ended: bytes and seconds
         self.leaves = False  # its file is gone
+        self.more = False
         self.told_at, self.told_stage = 0.0, Stage.WAITING
         self._say = say
         self._errors = LineSplitter(SAID_LINE)
@@ -64,11 +64,11 @@ class Running:
     def silent(self) -> float:
         return self.care.silent
 
-    def start(self, now: float, chance: float, cookie: str, folder: Path) -> bool:
+    def start(self, now: float, chance: float, cookie: str, python_path: str) -> bool:
         plugin = self.plugin
         try:
             long_lived = not plugin.interval
-            self.process = launch.start(plugin.argv, self.mark, self.care, cookie, folder, long_lived)
+            self.process = launch.start(plugin.argv, self.mark, self.care, cookie, python_path, long_lived)
         except (OSError, LookupError) as error:
             why = error.strerror or str(error) if isinstance(error, OSError) else f"there is no user {self.care.user}"
             self.life = not_started(self.life, now, plugin.interval, chance, f"it cannot be started: {why}")
@@ -79,13 +79,15 @@ class Running:
         return True
 
     def read(self, now: float, wall: float, clock: Callable[[], float]) -> list[Point] | None:
-        """The points in one piece of what it printed; None at the end of it."""
+        """The points in one piece of what it printed; None at the end of it. `more` tells whether there may be more."""
         if self.process is None:
             return None
         try:
             data = os.read(self.process.out, PIECE)
         except BlockingIOError:
+            data, self.more = b"", False
             return []
+        self.more = len(data) == PIECE
         if not data:
             return None
         begun = clock()

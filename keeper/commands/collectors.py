@@ -18,7 +18,6 @@ from keeper.commands.status import address_of, ask
 from keeper.config import load
 from keeper.core.options import read_duration
 from keeper.errors import KeeperError
-from keeper.rules.phrases import span
 from keeper.runtime.clock import Clock
 from keeper.settings import Settings
 
@@ -108,13 +107,13 @@ def show(status: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(status))
         return 3 if ill or status.get("complaints") else 0
-    rows = [("name", "every", "stage", "for", "runs", "points", "series", "rejected", "memory", "")]
+    rows = [("name", "every", "stage", "since", "runs", "points", "series", "rejected", "memory", "")]
     for one in found:
         every = f"{one['interval']:g} s" if one["interval"] else "runs on"
         rejected = sum(one["rejected"].values())
         rows.append(
             (
-                one["name"], every, one["stage"], span(-one["since"]), f"{one['runs']}", f"{one['points']}",
+                one["name"], every, one["stage"], one["since"][:19], f"{one['runs']}", f"{one['points']}",
                 f"{one['series']}", f"{rejected}", size_of(one["memory"]),
                 said_of(one),
             )

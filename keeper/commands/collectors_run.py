@@ -83,7 +83,9 @@ def run_once(settings: Settings, name: str, seconds: float | None, *, as_json: b
     most = seconds if seconds is not None else plugin.interval or LONG_LIVED
     began = since_boot()
     try:
-        process = launch.start(plugin.argv, plugin.name, care, terms.cookie, Path(terms.folder or "/"), False)
+        folder = Path(terms.folder)
+        python_path = str(folder.parent) if terms.folder and (folder / "lib").is_dir() else ""
+        process = launch.start(plugin.argv, plugin.name, care, terms.cookie, python_path, False)
     except (OSError, LookupError) as error:
         raise KeeperError(f"{plugin.path} cannot be started: {getattr(error, 'strerror', None) or error}") from error
     try:

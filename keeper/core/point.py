@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 Tags: TypeAlias = tuple[tuple[str, str], ...]
@@ -11,14 +10,16 @@ Number: TypeAlias = int | float
 
 class Series:
     """A metric with its tags, sorted by name. There is one object for each series of a collector, so that comparing
-    two is comparing addresses: a dictionary of them costs a third of one of tuples. `text` is both as they are sent."""
+    two is comparing addresses: a dictionary of them costs a third of one of tuples. `text` is both as they are
+    sent, `tail` the tags of it."""
 
-    __slots__ = ("metric", "tags", "text")
+    __slots__ = ("metric", "tags", "tail", "text")
 
     def __init__(self, metric: str, tags: Tags) -> None:
         self.metric = metric
         self.tags = tags
-        self.text = " ".join((metric, *(f"{name}={value}" for name, value in tags)))
+        self.tail = "".join(f" {name}={value}" for name, value in tags)
+        self.text = metric + self.tail
 
     def __repr__(self) -> str:
         return f"Series({self.text!r})"
@@ -32,15 +33,12 @@ class Point(NamedTuple):
     value: Number
 
 
-def time_text(at: int) -> str:
-    """Whole seconds as seconds: not every database takes milliseconds for what they are."""
-    return str(at) if at % 1000 else str(at // 1000)
-
-
-def line(point: Point, more: Iterable[tuple[str, str]] = ()) -> str:
-    """`metric timestamp value tag=value ...`, with the tags of `more` that the series has none of the same name of."""
-    series = point.series
-    own = {name for name, _ in series.tags}
-    words = [series.metric, time_text(point.at), repr(point.value)]
-    words += [f"{name}={value}" for name, value in (*series.tags, *(tag for tag in more if tag[0] not in own))]
-    return " ".join(words)
+def line(point: Point, more: Tags = ()) -> str:
+    """`metric timestamp value tag=value ...`, with the tags of `more` that the series has none of the same name of.
+    Whole seconds are written as such: not every database takes milliseconds for what they are."""
+    series, at, value = point
+    text = f"{series.metric} {at if at % 1000 else at // 1000} {value!r}{series.tail}"
+    if not more:
+        return text
+    own = dict(series.tags)
+    return text + "".join(f" {name}={word}" for name, word in more if name not in own)

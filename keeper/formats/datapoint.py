@@ -23,12 +23,17 @@ HEADS = 4  # ways in which a series may be written, with its tags in another ord
 
 # Every line begins with a newline here, which is quicker to find than the beginning of a line. What the pieces are made
 # of is looked at when they are used for the first time; a time and a value must only be numbers in the end.
-_LINES = re.compile(rb"\n(\S++)[ \t]++([0-9.]++)[ \t]++([-+.0-9eE]++)(.*+)")
-_WORD = rb"[-_./a-zA-Z0-9]+"
+# It is text, a character a byte, as numbers are read from text twice as fast as from bytes.
+_LINES = re.compile(r"\n(\S++)[ \t]++([0-9.]++)[ \t]++([-+.0-9eE]++)(.*+)", re.ASCII)
+_BYTES = "latin-1"
+_WORD = r"[-_./a-zA-Z0-9]+"
 _METRIC = re.compile(_WORD)
-_TIME = re.compile(rb"\d{1,16}|\d{1,11}\.\d{1,9}")
-_TAG = re.compile(_WORD + rb"=" + _WORD)
-_TAGS = re.compile(rb"(?:[ \t]+" + _TAG.pattern + rb")*[ \t\r]*")
+_TIME = re.compile(r"[0-9]{1,16}|[0-9]{1,11}\.[0-9]{1,9}")
+_TAG = re.compile(f"{_WORD}={_WORD}")
+_TAGS = re.compile(rf"(?:[ \t]+{_TAG.pattern})*[ \t\r]*")
+
+Whole = tuple[str, str, str, str]
+"""The pieces of a line: metric, time, value, and the rest with its blanks."""
 
 _point = tuple.__new__  # what makes a named tuple, at half the cost: it checks nothing
 
@@ -58,13 +63,14 @@ class Bad(NamedTuple):
 
 
 class _Known:
-    """A series of this collector and the newest of its points."""
+    """A series of this collector, the time of its newest point, and when that came."""
 
-    __slots__ = ("at", "series")
+    __slots__ = ("at", "came", "series")
 
     def __init__(self, series: Series) -> None:
         self.series = series
         self.at = 0
+        self.came = 0.0
 
 
 class Datapoints:
@@ -81,7 +87,7 @@ class Datapoints:
         self.bad: Bad | None = None
         self._max_series = max_series
         self._max_tags = max_tags - more_tags
-        self._heads: dict[tuple[bytes, bytes], _Known] = {}
+        self._heads: dict[tuple[str, str], _Known] = {}
         self._known: dict[tuple[str, Tags], _Known] = {}
         self._held = b""
         self._skipping = False
@@ -119,9 +125,10 @@ class Datapoints:
             self._reject("no_point", self._held, "its process ended in the middle of it")
         self._held, self._skipping = b"", False
 
-    def evict(self, before: int) -> int:
-        """Forget the series without a point since `before` (milliseconds); how many they were."""
-        gone = {key for key, known in self._known.items() if known.at < before}
+    def evict(self, before: float) -> int:
+        """Forget the series of which nothing has come since `before` (wall clock, seconds), whatever their own times
+        are; how many they were."""
+        gone = {key for key, known in self._known.items() if known.came < before}
         for key in gone:
             del self._known[key]
         if gone:
@@ -146,47 +153,48 @@ class Datapoints:
         count = chunk.count(b"\n")
         self.lines += count
         points: list[Point] = []
-        latest = int((now + AHEAD) * 1000)
+        text = chunk.decode(_BYTES)
         if _has_long(chunk):
-            self._one_by_one(chunk.split(b"\n")[:-1], latest, points)
+            self._one_by_one(text.split("\n")[:-1], now, points)
             return points
-        text = b"\n" + chunk[:-1]
+        text = "\n" + text[:-1]
         found = _LINES.findall(text)
         if len(found) == count:
-            self._take(found, latest, points)
+            self._take(found, now, points)
             return points
-        rest = [line for line in _LINES.sub(b"", text).split(b"\n") if line]
-        if any(_LINES.match(b"\n" + line.lstrip(b" \t")) for line in rest):
+        rest = [line for line in _LINES.sub("", text).split("\n") if line]
+        if any(_LINES.match("\n" + line.lstrip(" \t")) for line in rest):
             # Good lines that begin with a blank: the points of a series must be taken in their order.
-            self._one_by_one(chunk.split(b"\n")[:-1], latest, points)
+            self._one_by_one(text.split("\n")[1:], now, points)
         else:
-            self._take(found, latest, points)
+            self._take(found, now, points)
             self.lines -= count - len(found) - len(rest)  # empty lines are none
-            self._one_by_one(rest, latest, points)
+            self._one_by_one(rest, now, points)
         return points
 
-    def _one_by_one(self, lines: list[bytes], latest: int, points: list[Point]) -> None:
+    def _one_by_one(self, lines: list[str], now: float, points: list[Point]) -> None:
         for text in lines:
             if len(text) > MAX_LINE:
-                self._reject("line_too_long", text, f"{len(text)} bytes; {MAX_LINE} are the most")
-            elif found := _LINES.findall(b"\n" + text.lstrip(b" \t")):
-                self._take(found, latest, points)
-            elif text.strip(b" \t\r"):
-                self._reject(*_what_is_wrong(text))
+                self._reject("line_too_long", text.encode(_BYTES), f"{len(text)} bytes; {MAX_LINE} are the most")
+            elif found := _LINES.findall("\n" + text.lstrip(" \t")):
+                self._take(found, now, points)
+            elif text.strip(" \t\r"):
+                self._reject(*_what_is_wrong(text.encode(_BYTES)))
             else:
                 self.lines -= 1
 
-    def _take(self, found: list[tuple[bytes, bytes, bytes, bytes]], latest: int, points: list[Point]) -> None:
+    def _take(self, found: list[Whole], now: float, points: list[Point]) -> None:
         known_by_head, add = self._heads.get, points.append
+        latest = int((now + AHEAD) * 1000)
         before = len(points)
-        time_before, at = b"", 0
+        time_before, at = "", 0
         for whole in found:
             metric, time, text, tags = whole
             known = known_by_head((metric, tags))
             if known is None and (known := self._meet(whole)) is None:
                 continue
             try:
-                value = float(text) if b"." in text else int(text)
+                value = float(text) if "." in text else int(text)
                 if time != time_before:  # most lines of a round have the same
                     at = int(time) if len(time) > 11 else int(time) * 1000
                     time_before = time
@@ -195,31 +203,29 @@ class Datapoints:
                 if taken is None:
                     continue
                 at, value = taken
-                time_before = b""
+                time_before = ""
             if known.at < at <= latest and -LONG <= value < LONG:
-                known.at = at
+                known.at, known.came = at, now
                 add(_point(Point, (known.series, at, value)))
             elif (large := self._at_the_limits(whole, known, at, latest, value)) is not None:
-                known.at = at
+                known.at, known.came = at, now
                 add(Point(known.series, at, large))
         self.points += len(points) - before
 
-    def _read_slowly(self, whole: tuple[bytes, bytes, bytes, bytes]) -> tuple[int, Number] | None:
+    def _read_slowly(self, whole: Whole) -> tuple[int, Number] | None:
         """Time and value where one has a fraction or the other an exponent; None if one of them is no number."""
         _, time, text, _ = whole
         if not _TIME.fullmatch(time):
-            self._reject("bad_time", _joined(whole), f"{shown(time)!r} is no time; write seconds or milliseconds")
+            self._reject("bad_time", _joined(whole), f"{time!r} is no time; write seconds or milliseconds")
             return None
-        at = round(float(time) * 1000) if b"." in time else int(time) * (1 if len(time) > 11 else 1000)
+        at = round(float(time) * 1000) if "." in time else int(time) * (1 if len(time) > 11 else 1000)
         try:
-            return at, int(text) if text.lstrip(b"+-").isdigit() else float(text)
+            return at, int(text) if text.lstrip("+-").isdigit() else float(text)
         except ValueError:
-            self._reject("bad_value", _joined(whole), f"{shown(text)!r} is no decimal number")
+            self._reject("bad_value", _joined(whole), f"{text!r} is no decimal number")
             return None
 
-    def _at_the_limits(
-        self, whole: tuple[bytes, bytes, bytes, bytes], known: _Known, at: int, latest: int, value: Number
-    ) -> float | None:
+    def _at_the_limits(self, whole: Whole, known: _Known, at: int, latest: int, value: Number) -> float | None:
         """The value of a point that is large but good; else None, and the line is rejected."""
         try:
             large = float(value)
@@ -237,13 +243,13 @@ class Datapoints:
             return large
         return None
 
-    def _meet(self, whole: tuple[bytes, bytes, bytes, bytes]) -> _Known | None:
+    def _meet(self, whole: Whole) -> _Known | None:
         """A series, or a way to write one, that was not seen before; None when it cannot be taken."""
         metric, _, _, tags = whole
         if not _METRIC.fullmatch(metric) or not _TAGS.fullmatch(tags):
             self._reject(*_what_is_wrong(_joined(whole)))
             return None
-        pairs = [word.decode().partition("=") for word in tags.split()]
+        pairs = [word.partition("=") for word in tags.split()]
         names = [name for name, _, _ in pairs]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -253,7 +259,7 @@ class Datapoints:
             why = f"{len(names)} tags; it may have {self._max_tags} of its own"
             self._reject("too_many_tags", _joined(whole), why)
             return None
-        key = (metric.decode(), tuple(sorted((name, value) for name, _, value in pairs)))
+        key = (metric, tuple(sorted((name, value) for name, _, value in pairs)))
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= self._max_series:
@@ -270,8 +276,8 @@ class Datapoints:
         self.bad = Bad(reason, shown(text), why)
 
 
-def _joined(whole: tuple[bytes, bytes, bytes, bytes]) -> bytes:
-    return b" ".join(whole[:3]) + whole[3]
+def _joined(whole: Whole) -> bytes:
+    return (" ".join(whole[:3]) + whole[3]).encode(_BYTES)
 
 
 def shown(text: bytes) -> str:
@@ -297,15 +303,19 @@ def _what_is_wrong(text: bytes) -> tuple[str, bytes, str]:
     if not text.isascii() or any(byte < 32 and byte not in b"\t\r" for byte in text):
         place = next(n for n, byte in enumerate(text) if byte > 126 or (byte < 32 and byte not in b"\t\r"))
         return "bad_bytes", text, f"byte {place + 1} is {text[place]:#04x}; only printable ASCII is allowed"
-    words = text.split()
+    words = text.decode().split()
     if len(words) < 3:
         return "no_point", text, "write: metric timestamp value tag=value ..."
     metric, time, value, *tags = words
     if not _METRIC.fullmatch(metric):
-        return "bad_metric", text, f"{shown(metric)!r} is no name; letters, digits and -_./ are allowed"
+        return "bad_metric", text, f"{_quoted(metric)} is no name; letters, digits and -_./ are allowed"
     if not _TIME.fullmatch(time):
-        return "bad_time", text, f"{shown(time)!r} is no time; write seconds or milliseconds since 1970"
+        return "bad_time", text, f"{_quoted(time)} is no time; write seconds or milliseconds since 1970"
     for tag in tags:
         if not _TAG.fullmatch(tag):
-            return "bad_tag", text, f"{shown(tag)!r} is no tag; write name=value with letters, digits and -_./"
-    return "bad_value", text, f"{shown(value)!r} is no finite decimal number"
+            return "bad_tag", text, f"{_quoted(tag)} is no tag; write name=value with letters, digits and -_./"
+    return "bad_value", text, f"{_quoted(value)} is no finite decimal number"
+
+
+def _quoted(word: str) -> str:
+    return repr(shown(word.encode()))

@@ -34,7 +34,7 @@ class OpentsdbSettings:
     username: str = text("", "for basic authentication, of http")
     password: str = secret("", "for basic authentication, of http")
     gzip: bool = flag("no", "of http: send it packed")
-    milliseconds: bool = flag("yes", "no: times are cut to seconds, as VictoriaMetrics by telnet needs it")
+    milliseconds: bool = flag("yes", "no: times are cut to seconds, as VictoriaMetrics does by telnet")
     timeout: float = duration("10s", "how long sending a batch may take", minimum=0.5)
     batch: int = count("5000", "the most points sent at once", minimum=1, maximum=100_000)
     dedup: float = duration("300s", "the same value is sent so often at most; 0s: always, else 2s and more")

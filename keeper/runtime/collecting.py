@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
+from math import inf
 from pathlib import Path
 from random import Random
 from threading import Lock
@@ -31,7 +32,7 @@ from keeper.core.point import Number, Point, Series
 from keeper.core.source import Wait
 from keeper.errors import KeeperError
 from keeper.rules.metric import Condition, watched
-from keeper.runtime.clock import Clock
+from keeper.runtime.clock import Clock, iso
 from keeper.runtime.forwarding import Forwarding, Tags
 from keeper.runtime.inbox import Inbox, Poster
 from keeper.runtime.measure_collectors import MeasureCollectors
@@ -41,7 +42,7 @@ from keeper.settings import Settings
 
 log = logging.getLogger("keeper")
 
-LOOK = 0.5  # seconds between two looks whether there is something to tell the runner
+GATHER = 0.2  # seconds between two looks whether the runner said something, or must be told something
 STOP_WITHIN = 2.0  # seconds for the scripts and the runner to end
 CLOSE_WITHIN = 0.7  # seconds for what is being sent at the end
 TELL_EVERY = 5.0  # seconds between two words about the way to OpenTSDB
@@ -114,17 +115,14 @@ class Collecting:
 
     def status(self) -> dict[str, Any]:
         """For the page and `keeper collectors list`."""
-        now = self._clock.now()
         with self._lock:
-            found = [{"name": name, **_shown(stand, now)} for name, stand in sorted(self._stands.items())]
-            orders, complaints = self._orders, self._complaints
-        out = self._out
-        for one in found:
-            said = orders.disabled.get(one["name"])
-            if said is not None:
-                one["why"] = f"{said.who} disabled it: {said.why}"
+            found = dict(self._stands)
+            orders, complaints, out = self._orders, self._complaints, self._out
+        for name, said in orders.disabled.items():
+            if name in found:
+                found[name] = {**found[name], "why": f"{said.who} disabled it: {said.why}"}
         return {
-            "collectors": found,
+            "collectors": [found[name] for name in sorted(found)],
             "complaints": list(complaints),
             "series": len(self.exposed),
             "out": None if out is None else out.status(),
@@ -150,9 +148,10 @@ class Collecting:
             self._out.close(CLOSE_WITHIN)
 
     def _follow(self, runner: RunnerProcess, wait: Wait) -> None:
-        while not wait(0.0):
-            for message in runner.hear(LOOK):
-                self._take(message)
+        while not wait(GATHER):
+            while messages := runner.hear(0.0):
+                for message in messages:
+                    self._take(message)
             self._look_at_orders()
             with self._lock:
                 changed, self._changed = self._changed, False
@@ -247,7 +246,8 @@ class Collecting:
 
     def _stand(self, name: str, stand: dict[str, Any]) -> None:
         now = self._clock.now()
-        stand = {**stand, "at": now}
+        due = None if stand["due"] == inf else iso(now + stand["due"])
+        stand = {**stand, "name": name, "since": iso(now + stand["since"]), "due": due}
         with self._lock:
             before = self._stands.get(name)
             self._stands[name] = stand
@@ -358,14 +358,3 @@ def _concerns(condition: Condition, series: Series) -> bool:
         return True
     own = dict(series.tags)
     return all(name in own and value in ("*", own[name]) for name, value in condition.tags)
-
-
-def _shown(stand: dict[str, Any], now: float) -> dict[str, Any]:
-    """With times as seconds from now: they were so when the runner told them."""
-    age = now - stand["at"]
-    due = stand["due"] - age
-    return {
-        **{key: value for key, value in stand.items() if key != "at"},
-        "since": stand["since"] - age,
-        "due": None if due == float("inf") else due,
-    }

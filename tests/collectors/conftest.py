@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import selectors
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from keeper.collectors.ready import Ready
 from keeper.collectors.runner import Runner
 from keeper.collectors.terms import Terms
 from keeper.runtime.clock import Clock, since_boot
@@ -23,7 +23,7 @@ class Ran:
 
     def __init__(self, terms: Terms) -> None:
         self.told: list[tuple[Any, ...]] = []
-        self.runner = Runner(terms, self._tell, selectors.DefaultSelector(), since_boot, Clock().wall, Random(1))
+        self.runner = Runner(terms, self._tell, Ready(), since_boot, Clock().wall, Random(1))
 
     def _tell(self, message: tuple[Any, ...]) -> bool:
         self.told.append(message)
