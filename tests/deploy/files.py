@@ -15,6 +15,7 @@ UNIT = DEPLOY / "keeper.service"
 DOCKERFILE = DEPLOY / "Dockerfile"
 DASHBOARDS = TOP / "grafana" / "dashboards"
 RUNBOOK = TOP / "docs" / "rules.md"
+SHIPPED = TOP / "docs" / "collectors_shipped.md"
 
 
 def prometheus_alerts() -> dict[str, str]:

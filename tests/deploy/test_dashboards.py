@@ -1,5 +1,5 @@
 """The dashboards are what Grafana reads, and every query of them returns data from a keeper that watches a node
-and a statistics agent."""
+and a statistics agent, and runs collector scripts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.deploy.files import DASHBOARDS, TOP
+from tests.deploy.files import DASHBOARDS, SHIPPED, TOP
 from tests.deploy.scripted_agent import ScriptedAgent
+from tests.deploy.scripted_collectors import ScriptedCollectors
 from tests.deploy.scripted_node import OURS, ScriptedNode
 from tests.peers import free_ports
 from tests.peers.ask import answers, eventually, get, get_json
@@ -30,6 +31,10 @@ AGENT = "stats"
 AGENTS = "keeper-agent"  # the dashboard
 # What the scripted agent does not bring about, and what may have come before the first scrape.
 STILL = {"Refused for ever", "Lost and cut", "Firings"}
+COLLECTORS = "keeper-collectors"  # the dashboard
+# What scripts alone do not bring about, and what can be seen only while OpenTSDB is away.
+LOST = re.compile("losses|dropped|left_out|repeated")
+AWAY = re.compile("opentsdb_(waiting|oldest|spool|failures)")
 
 
 class Query(NamedTuple):
@@ -42,7 +47,8 @@ class Query(NamedTuple):
 
 
 def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    """Those that show data."""
+    return [panel for panel in board["panels"] if panel["type"] not in ("row", "text")]
 
 
 def queries() -> list[Query]:
@@ -65,10 +71,10 @@ def queries() -> list[Query]:
 # -- the files -----------------------------------------------------------------------------------------------------
 
 
-def test_the_three_dashboards_are_there() -> None:
-    """The fleet, one node and one agent, with identities links can rely on."""
+def test_the_dashboards_are_there() -> None:
+    """The fleet, one node, one agent, and the collectors of one keeper, with identities links can rely on."""
     assert {name: board["uid"] for name, board in BOARDS.items()} == {name: name for name in BOARDS}
-    assert set(BOARDS) == {"keeper-fleet", "keeper-node", "keeper-agent"}
+    assert set(BOARDS) == {"keeper-fleet", "keeper-node", "keeper-agent", "keeper-collectors"}
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -141,14 +147,31 @@ def test_grafana_is_told_where_the_dashboards_are() -> None:
     assert "type: prometheus" in datasource and "url: http" in datasource
 
 
+def test_what_the_dashboard_says_of_the_configuration_is_so() -> None:
+    """The text about counters names metrics that keeper's own collectors have, and that count; so do the queries that
+    take a metric as a counter or a gauge, and no others."""
+    counters = set(re.findall(r"(?m)^\| `([a-z._0-9]+)` \| counter ", SHIPPED.read_text()))
+    [text] = [panel for panel in BOARDS[COLLECTORS]["panels"] if panel["type"] == "text"]
+    told = set(re.findall(r"`type\.(\S+) = counter`", text["options"]["content"]))
+    assert told and told <= counters
+    exprs = " ".join(query.expr for query in queries() if query.board == COLLECTORS)
+    assert set(re.findall(r"(\w+)\(_total\)\?", exprs)) == {name.replace(".", "_") for name in told}
+
+
 # -- the queries ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def collectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedCollectors]:
+    with ScriptedCollectors(tmp_path_factory.mktemp("collecting") / "collectors") as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, collectors: ScriptedCollectors) -> Iterator[Prometheus]:
     """A Prometheus that scrapes a keeper every second. The keeper watches a node that is well but for a producer that
-    misses blocks, one that is not there, and an agent whose packets are refused again and again; one target takes its
-    alerts, one does not."""
+    misses blocks, one that is not there, and an agent whose packets are refused again and again; it runs `collectors`;
+    one target takes its alerts, one does not."""
     directory = tmp_path_factory.mktemp("watched")
     listen, nobody = free_ports(2)
     with (
@@ -162,6 +185,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
             f"[node:{NODE}]\nproducer = {OURS}\nlog = file:{node.log}\napi = {node.url}\nreference_apis = {node.url}\n"
             f"[node:gone]\nlog = file:{directory}/never.log\napi = http://127.0.0.1:{nobody}\n"
             f"{agent.settings(AGENT)}"
+            f"{collectors.settings()}"
             "[failover]\n"
             f"[alertmanager]\nurls = {inbox.url}, http://127.0.0.1:{nobody}\ninterval = 2s\n"
         )
@@ -175,6 +199,7 @@ def data(prometheus: Prometheus, query: Query) -> list[float]:
     """The finite values Prometheus answers, with the dashboard's variables filled in as Grafana would."""
     expr = query.expr.replace("$__rate_interval", "15s").replace("$__range", "60s")
     expr = expr.replace("$instance", ".*").replace("$node", NODE).replace("$agent", AGENT)
+    expr = expr.replace("$collector", ".*")
     now = time.time()
     if query.instant:
         answer = get_json(f"{prometheus.url}/api/v1/query", query=expr, time=now)
@@ -182,6 +207,17 @@ def data(prometheus: Prometheus, query: Query) -> list[float]:
         answer = get_json(f"{prometheus.url}/api/v1/query_range", query=expr, start=now - 60, end=now, step=1)
     values = [value for series in answer["data"]["result"] for _, value in series.get("values", [series.get("value")])]
     return [number for number in map(float, values) if math.isfinite(number)]
+
+
+def moves(prometheus: Prometheus, query: Query) -> None:
+    """Wait until it has something else than 0 to show."""
+    eventually(lambda: any(data(prometheus, query)), f"more than 0 for {query.expr}", deadline=90, every=0.5)
+
+
+def of_collectors() -> list[Query]:
+    """What the dashboard of the collectors asks about keeper; what the host does is its own affair."""
+    asked = [query for query in queries() if query.board == COLLECTORS and "keeper_" in query.expr]
+    return [query for query in asked if not LOST.search(query.expr)]
 
 
 @pytest.mark.parametrize("query", queries(), ids=lambda q: f"{q.board}: {q.place}")
@@ -195,11 +231,29 @@ def test_every_query_returns_data(watched: Prometheus, query: Query) -> None:
 )
 def test_what_happens_to_the_packets_of_an_agent_can_be_seen(watched: Prometheus, query: Query) -> None:
     """Packets that are refused, held, forgotten and sent again move every query about them from 0."""
-    eventually(lambda: any(data(watched, query)), f"more than 0 for {query.expr}", deadline=90, every=0.5)
+    moves(watched, query)
+
+
+@pytest.mark.parametrize("query", [q for q in of_collectors() if not AWAY.search(q.expr)], ids=lambda q: q.place)
+def test_what_happens_to_collectors_can_be_seen(watched: Prometheus, query: Query) -> None:
+    """Scripts that fail, hang, print what is no point or what OpenTSDB refuses move every query about them from 0."""
+    moves(watched, query)
 
 
 def test_the_metrics_of_a_keeper_at_work_are_accepted(watched: Prometheus) -> None:
-    """promtool finds no fault in the page of a keeper that has watched for a while."""
+    """promtool can read the page of a keeper that has watched for a while, and finds no fault in what is keeper's; the
+    names that scripts give are theirs, such as `df.bytes.total`, which is a gauge."""
     [target] = get_json(f"{watched.url}/api/v1/targets")["data"]["activeTargets"]
     checked = promtool("check", "metrics", stdin=get(target["scrapeUrl"]).text)
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.returncode in (0, 3), checked.stderr  # 3: it has advice
+    assert re.findall("(?m)^(?:keeper|process|python)_.*", checked.stderr) == []
+
+
+def test_an_outage_of_opentsdb_can_be_seen(watched: Prometheus, collectors: ScriptedCollectors) -> None:
+    """When nobody takes points any more, every query about those that wait moves from 0, and that is said. The last
+    test: it stays away."""
+    collectors.end_opentsdb()
+    for query in of_collectors():
+        if AWAY.search(query.expr):
+            moves(watched, query)
+    watched.wait_for("keeper_opentsdb_up == 0")
