@@ -49,16 +49,12 @@ class Running:
         self.memory, self.cpu = 0, 0.0  # of its last run that ended: bytes and seconds
         self.leaves = False  # its file is gone
         self.more = False
+        self.mark = ""  # of this run, in the environment of all that it starts
         self.told_at, self.told_stage = 0.0, Stage.WAITING
         self._say = say
         self._errors = LineSplitter(SAID_LINE)
         self._said, self._said_since, self._unsaid = 0, 0.0, 0
         self._worked, self._worked_since = 0.0, 0.0
-
-    @property
-    def mark(self) -> str:
-        """Of this run, in the environment of all that it starts."""
-        return f"{self.plugin.name}#{self.life.runs}"
 
     @property
     def silent(self) -> float:
@@ -68,6 +64,7 @@ class Running:
         plugin = self.plugin
         try:
             long_lived = not plugin.interval
+            self.mark = f"{plugin.name}#{now:.3f}"
             self.process = launch.start(plugin.argv, self.mark, self.care, cookie, python_path, long_lived)
         except (OSError, LookupError) as error:
             why = error.strerror or str(error) if isinstance(error, OSError) else f"there is no user {self.care.user}"

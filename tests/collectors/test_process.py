@@ -116,6 +116,21 @@ def test_the_next_runner_ends_what_a_killed_one_left(stubborn: Folder, cookie: s
         after.end(5.0)
 
 
+def test_what_a_running_script_started_is_left_alone(folder: Folder, cookie: str) -> None:
+    """What is orphaned while its script runs is spared, and so are the children of all other scripts."""
+    folder.put("leaves_twice", STUBBORN["leaves_twice"])
+    folder.put("waits", "sleep 1000; :")
+    runner = RunnerProcess(Terms(str(folder.path), cookie), since_boot)
+    try:
+        eventually(lambda: runner.hear(0.1) and len(marked(cookie)) == 5, "all scripts to run")
+        before, seen = marked(cookie), 0
+        while seen < 6:  # a word each second; every two seconds orphans are looked for
+            seen += sum(message[0] == "sees" for message in runner.hear(1.0))
+        assert marked(cookie) == before
+    finally:
+        runner.end(5.0)
+
+
 def test_one_that_hangs_is_noticed(folder: Folder, cookie: str) -> None:
     """A frozen runner says nothing, so keeper starts another."""
     clock = [1000.0]
