@@ -31,8 +31,8 @@ def test_systemd_accepts_the_unit(unit: Path) -> None:
 
 
 def test_systemd_judges_it_hardened(unit: Path) -> None:
-    """`systemd-analyze security` gives it an exposure of at most 1.8 of 10 (unhardened services get 9.6); 0.3 of them are
-    for capset and setpriority, which do nothing for one without capabilities but lower them, and its priority."""
+    """`systemd-analyze security` gives it an exposure of at most 1.8 of 10 (unhardened services get 9.6); 0.3 of
+    them are for capset and setpriority, with which one without capabilities can lower its priority, and no more."""
     command = ["security", "--offline=true", "--no-pager", "--threshold=18", str(unit)]
     judged = run([installed("systemd-analyze"), *command])
     assert judged.returncode == 0, judged.stdout + judged.stderr
