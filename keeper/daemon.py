@@ -352,8 +352,6 @@ class Daemon:
         failover = {} if self.failover is None else self.failover.publish(now)
         self.measure.failover(failover)
         collectors = {} if self.collecting is None else self.collecting.status()
-        if self.collecting is not None:
-            m.collector_left_out.set(self.collecting.exposed.left_out)
         self.publisher.publish(
             now, self.loop.pipelines.values(), self._silences, self.announcer.status(), troubles, failover, collectors
         )

@@ -140,11 +140,12 @@ class Metrics:
         self.collector_runner_losses = Counter(
             "keeper_collector_runner_losses", "Times the process that runs the scripts was lost.", registry=r
         )
-        self.collector_left_out = Gauge(
+        self.collector_left_out = Counter(
             "keeper_collector_left_out_points", "Points not shown, as too many series are already.", registry=r
         )
         # -- points on their way to OpenTSDB
         self.tsdb_up = Gauge("keeper_opentsdb_up", "1 while one of the hosts takes points.", registry=r)
+        self.tsdb_up.set(float("nan"))  # until one is configured
         self.tsdb_sent = Counter("keeper_opentsdb_sent_points", "Points that were taken.", registry=r)
         self.tsdb_refused = Counter("keeper_opentsdb_refused_points", "Points that never will be.", registry=r)
         self.tsdb_repeated = Counter(

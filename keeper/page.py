@@ -69,6 +69,8 @@ def _alert(alert: dict[str, Any]) -> str:
 
 
 def _subject(subject: dict[str, Any], now: str) -> str:
+    kind = subject["kind"]
+    name = kind if kind == subject["name"] else f"{kind} {subject['name']}"
     role = f" role {escape(subject['role'])}" if subject["role"] else ""
     ours = f" <span class=dim>{escape(', '.join(subject['producers']))}</span>" if subject["producers"] else ""
     rows = "".join(_rule(rule, now) for rule in subject["rules"])
@@ -78,7 +80,7 @@ def _subject(subject: dict[str, Any], now: str) -> str:
         for s in subject["sources"]
     )
     return (
-        f"<h2>{escape(subject['kind'])} {escape(subject['name'])}{role} "
+        f"<h2>{escape(name)}{role} "
         f"<span class='pill {subject['state']}'>{subject['state']}</span>{ours}</h2>"
         f"{_facts(subject['facts'])}{_delivery(subject['delivery'])}<div>{sources}</div>"
         f"{_windows(subject['windows'], subject['producers'])}"

@@ -42,6 +42,7 @@ from keeper.settings import Settings
 
 log = logging.getLogger("keeper")
 
+TOLD = (Stage.LOOPING, Stage.STUCK, Stage.RETIRED, Stage.DISABLED)  # beside the first failure and its end
 GATHER = 0.2  # seconds between two looks whether the runner said something, or must be told something
 STOP_WITHIN = 2.0  # seconds for the scripts and the runner to end
 CLOSE_WITHIN = 0.7  # seconds for what is being sent at the end
@@ -84,6 +85,7 @@ class Collecting:
         self._series: dict[str, dict[str, Series]] = {}
         self._failing: dict[str, tuple[bool, float]] = {}  # and since when it is so
         self._stands: dict[str, dict[str, Any]] = {}
+        self._said: dict[str, tuple[Stage, str]] = {}
         self._complaints: tuple[str, ...] = ()
         self._runner: RunnerProcess | None = None
         self._failures = 0
@@ -162,6 +164,7 @@ class Collecting:
             if (now := self._clock.now()) >= self._drop_at:
                 self._drop_at = now + DROP_EVERY
                 self.exposed.drop_old()
+                self._measure.left_out(self.exposed.left_out)
 
     def _forward(self) -> None:
         """Send points as the settings say now: they may have begun, ended or changed."""
@@ -269,9 +272,13 @@ class Collecting:
             self._say(name, stage, stand["why"], news=known is not failing)
 
     def _say(self, name: str, stage: Stage, why: str, *, news: bool) -> None:
-        """A line for what changed, and a journal entry for what a person may want to look up."""
-        if not news and stage not in (Stage.RETIRED, Stage.STUCK, Stage.DISABLED, Stage.LOOPING):
+        """A line for what changed, and a journal entry for what a person may want to look up; once, however often it is
+        tried again meanwhile."""
+        if not news and stage not in TOLD:
             return
+        if self._said.get(name) == (stage, why):
+            return
+        self._said[name] = (stage, why)
         level = logging.WARNING if stage in FAILING else logging.INFO
         log.log(level, "collector=%s stage=%s why=%r", name, stage.value, why)
         if why:
@@ -283,6 +290,7 @@ class Collecting:
             self._stands.pop(name, None)
         self._series.pop(name, None)
         self._failing.pop(name, None)
+        self._said.pop(name, None)
         self.exposed.forget(name)
         self._measure.gone(name)
         self._post(Answers(COLLECTORS, (CollectorStands(now, name, "gone", False, True, "its file is gone"),)))

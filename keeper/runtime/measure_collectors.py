@@ -20,6 +20,7 @@ class MeasureCollectors:
         self._before: dict[str, dict[str, int]] = {}
         self._rejected: dict[str, dict[str, int]] = {}
         self._forwarded: dict[str, int] = {}
+        self._left_out = 0
 
     def points(self, name: str, now: float) -> None:
         self._m.collector_last_point.labels(name).set(now)
@@ -61,6 +62,11 @@ class MeasureCollectors:
         ):
             counter.inc(max(0, status[word] - self._forwarded.get(word, 0)))
             self._forwarded[word] = status[word]
+
+    def left_out(self, points: int) -> None:
+        """Points that found no room on the page, since keeper started."""
+        self._m.collector_left_out.inc(points - self._left_out)
+        self._left_out = points
 
     def another_forwarding(self) -> None:
         """It begins to count at nought."""
