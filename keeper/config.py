@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from keeper.build import COLLECTORS
-from keeper.collectors.launch import is_user
+from keeper.collectors.mistakes import mistakes
 from keeper.collectors.settings import CollectorSettings, CollectorsSettings, why_not_type, why_not_variable
 from keeper.core.ini import Entry, Heading, read_ini
 from keeper.core.options import Option, options_of
@@ -21,7 +21,6 @@ from keeper.failover.plan import why_unsafe
 from keeper.formats.patterns import check_pattern
 from keeper.formats.pyrepr import NotAValue
 from keeper.formats.pyrepr import parse as parse_value
-from keeper.opentsdb.settings import why_not
 from keeper.rules.metric import MetricRule
 from keeper.rules.rule import Rule
 from keeper.rules.table import RULES
@@ -286,27 +285,11 @@ class _Reading:
             self.wrong(self.line_of(kind, name, option), sentence)
 
     def check_collectors(self, settings: Settings) -> None:
-        general = settings.collectors
-        if settings.opentsdb is not None and (wrong := why_not(settings.opentsdb))[0]:
-            self.wrong(self.line_of("opentsdb", "", wrong[0]), f"[opentsdb] {wrong[0]}: {wrong[1]}")
-        if general is None:
-            for one in settings.collector:
-                self.wrong(self.line_of("collector", one.name), f"[collector:{one.name}]: there is no [collectors]")
-            for name, rule in settings.rules.items():
-                if isinstance(rule, MetricRule):
-                    self.wrong(self.line_of("rule", name), f"[rule:{name}] metric: there is no [collectors]")
-            return
-        line = self.line_of("collectors", "")
-        if not general.dir and not general.shipped and not self.problems:
-            self.wrong(line, "[collectors]: nothing to run; give it dir = /path, or shipped = load, memory, disk")
-        own = len(general.tags) + ("host" not in dict(general.tags))
-        if own >= general.max_tags:
-            self.wrong(line, f"[collectors] max_tags: {own} tags are added to each point, which leaves none of its own")
-        users = [("collectors", "", general.user), *(("collector", one.name, one.user) for one in settings.collector)]
-        for kind, name, user in users:
-            if user and not is_user(user):
-                section = f"{kind}:{name}" if name else kind
-                self.wrong(self.line_of(kind, name, "user"), f"[{section}] user: this host has no user {user!r}")
+        if settings.collectors is None and "collectors" in self.sections:
+            return  # it is there, and wrong
+        for section, option, sentence in mistakes(settings):
+            kind, _, name = section.partition(":")
+            self.wrong(self.line_of(kind, name, option), sentence)
 
     def check_intervals(self, settings: Settings) -> None:
         """Who asks less often than a rule wants answers would raise an alert over a healthy node."""

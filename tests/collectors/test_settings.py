@@ -58,7 +58,7 @@ def test_every_point_gets_the_host_and_the_tags_of_the_site() -> None:
         (GENERAL + "memory = 1MiB\n", "3: [collectors] memory: 1MiB is too little for any script"),
         (GENERAL + "cpu = much\n", "3: [collectors] cpu: 'much' is no whole number of seconds"),
         (GENERAL + "nice = 30\n", "3: [collectors] nice: '30' is not a niceness"),
-        (GENERAL + "max_tags = 1\n", "1: [collectors] max_tags: 1 tags are added to each point"),
+        (GENERAL + "max_tags = 1\n", "3: [collectors] max_tags: 1 tags are added to each point"),
         (GENERAL + "type.a.b = meter\n", "3: [collectors] type.a.b: 'meter' is not one of gauge, counter"),
         (GENERAL + "env.A-B = x\n", "3: [collectors] env.A-B: 'A-B' is no name of a variable"),
         (GENERAL + "env.A = ${NOT_THERE}\n", "3: [collectors] env.A: the environment has no NOT_THERE"),
@@ -70,7 +70,7 @@ def test_every_point_gets_the_host_and_the_tags_of_the_site() -> None:
             "4: [rule:load_high] metric: 'proc.loadavg.1min over 4",
         ),
         (GENERAL + RULE.replace("metric", "metrik"), "3: [rule:load_high]: there is no rule 'load_high'"),
-        ("[node]\nlog = file:/x\n" + RULE, "3: [rule:load_high] metric: there is no [collectors]"),
+        ("[node]\nlog = file:/x\n" + RULE, "4: [rule:load_high] metric: there is no [collectors]"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place_and_cure(text: str, said: str) -> None:
