@@ -94,7 +94,7 @@ def test_a_whole_folder_is_tried(folder: Folder) -> None:
     folder.put("long", f"{GOOD}; exec sleep 1000")
     ran = run([PROGRAM, "collectors", "try", str(folder.path), "--for", "3s"])
     lines = {line.split()[0]: line for line in ran.stdout.splitlines() if line}
-    assert lines["script"].split() == "script every runs points series rejected exit RSS stage".split()
+    assert " ".join(lines["script"].split()) == "script every runs points series rejected exit RSS stage"
     assert "it ended with 3; ERROR: no database" in lines["bad"]
     assert "waiting" in lines["good"]
     assert "MiB" in lines["long"]
