@@ -9,13 +9,16 @@ from pathlib import Path
 
 def why_not_trusted(path: Path) -> str | None:
     """Why this program must not be run: who can change it, or put another in its place, acts with keeper's rights."""
-    own = (0, os.geteuid())
     try:
-        resolved = path.resolve(strict=True)
-        found = resolved.stat()
+        return _why_not(path)
     except OSError as error:
         return f"{path} cannot be looked at: {error.strerror}"
-    if not stat.S_ISREG(found.st_mode):
+
+
+def _why_not(path: Path) -> str | None:
+    own = (0, os.geteuid())
+    resolved = path.resolve(strict=True)
+    if not stat.S_ISREG(resolved.stat().st_mode):
         return f"{path} is no file"
     if not os.access(resolved, os.X_OK):
         return f"{path} may not be executed; chmod u+x it"

@@ -44,7 +44,7 @@ class Dedup:
             sent = sent_of.get(series)
             if sent is None:
                 sent_of[series] = _Sent(value, at)
-            elif value == sent.value and at - sent.at < interval:
+            elif value == sent.value and 0 <= at - sent.at < interval:  # less: the clock was set back
                 sent.held = point
                 self.held += 1
                 continue

@@ -48,12 +48,12 @@ def name_of(word: str) -> str:
 
 
 class Exposed(Collector):
-    """Filled by one thread, read by another. `counters` are the metrics that are counters, all others are gauges;
-    `left_out` counts points for which there was no room."""
+    """Filled by one thread, read by another, and either may `count`. `counters` are the metrics that are counters, all
+    others are gauges; `left_out` counts points for which there was no room."""
 
     def __init__(self, counters: Iterable[str], now: Callable[[], float], most: int = MOST) -> None:
-        self.counters = frozenset(counters)
         self.left_out = 0
+        self._counters = frozenset(counters)
         self._now = now
         self._most = most
         self._lock = threading.Lock()
@@ -73,6 +73,15 @@ class Exposed(Collector):
                     newest[series] = _Newest(self._shown(collector, series), value, until)
                 else:
                     self.left_out += 1
+
+    def count(self, counters: Iterable[str]) -> None:
+        """From now on these are the counters."""
+        with self._lock:
+            before, self._counters = self._counters, frozenset(counters)
+            for collector, newest in self._newest.items():
+                for series, one in newest.items():
+                    if series.metric in before ^ self._counters:
+                        one.shown = self._shown(collector, series)
 
     def forget(self, collector: str) -> None:
         with self._lock:
@@ -97,15 +106,16 @@ class Exposed(Collector):
         with self._lock:
             every = [one for newest in self._newest.values() for one in newest.values()]
             shown = [(one.shown, one.value) for one in every if one.until >= now]
-        families: dict[str, Metric] = {}
+        families: dict[str, Metric] = {}  # by the name of their samples: a gauge may have that of a counter
         seen: set[tuple[str, Labels]] = set()
         for (name, kind, metric, labels), value in sorted(shown, key=lambda one: one[0]):
-            family = families.get(name)
+            sample = f"{name}_total" if kind == "counter" else name
+            family = families.get(sample)
             if family is None:
-                family = families[name] = Metric(name, f"{metric} of collector scripts.", kind)
-            if (name, labels) not in seen:
-                seen.add((name, labels))
-                family.add_sample(f"{name}_total" if kind == "counter" else name, dict(labels), value)
+                family = families[sample] = Metric(name, f"{metric} of collector scripts.", kind)
+            if (sample, labels) not in seen:
+                seen.add((sample, labels))
+                family.add_sample(sample, dict(labels), value)
         return iter(families.values())
 
     def describe(self) -> list[Metric]:
@@ -113,7 +123,7 @@ class Exposed(Collector):
         return []
 
     def _shown(self, collector: str, series: Series) -> _Shown:
-        kind = "counter" if series.metric in self.counters else "gauge"
+        kind = "counter" if series.metric in self._counters else "gauge"
         name = name_of(series.metric)
         if name.startswith("keeper_"):
             name = f"collector_{name}"

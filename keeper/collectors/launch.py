@@ -17,7 +17,6 @@ COOKIE = "KEEPER_COLLECTORS"
 MARK = "KEEPER_COLLECTOR"  # and of which of its runs
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")  # of keeper's environment; its secrets stay with it
-PIPE = 1 << 20  # bytes a pipe may hold, where the system allows it: a burst does not stop a script
 
 _OWN = {name: os.environ[name] for name in INHERITED if name in os.environ}
 _SETPRIV = shutil.which("setpriv", path=PATH)
@@ -69,6 +68,7 @@ def start(argv: tuple[str, ...], mark: str, care: Care, cookie: str, python_path
             setsigmask=(),
             setsigdef=(signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
         )
+        process = Process(pid, out, err, _watched(pid))
     except BaseException:
         os.close(out)
         os.close(err)
@@ -77,7 +77,17 @@ def start(argv: tuple[str, ...], mark: str, care: Care, cookie: str, python_path
         os.close(out_there)
         os.close(err_there)
     _limit(pid, care)
-    return Process(pid, out, err, os.pidfd_open(pid))
+    return process
+
+
+def _watched(pid: int) -> int:
+    """Raises OSError when there are too many open files; nobody would learn of its end, so it has ended then."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        signal_group(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def _privileges(care: Care, long_lived: bool) -> list[str]:
@@ -163,19 +173,28 @@ def sweep(cookie: str, spare: Callable[[int, str], bool]) -> int:
     """Kill everything that carries our cookie and is not spared by (pid, mark of its run): what collectors started in
     sessions of their own, and what a runner that was killed left behind. Returns how many there were."""
     found = 0
-    ours, marked = f"{COOKIE}={cookie}".encode(), f"{MARK}=".encode()
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
-        try:
-            variables = Path(entry.path, "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # gone, or another user's
-        if ours not in variables:
-            continue
-        mark = next((v[len(marked) :].decode("utf-8", "replace") for v in variables if v.startswith(marked)), "")
-        if not spare(int(entry.name), mark):
+        mark = mark_of(int(entry.name), cookie)
+        if mark is not None and not spare(int(entry.name), mark):
             found += 1
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(int(entry.name), signal.SIGKILL)
+            kill(int(entry.name))
     return found
+
+
+def mark_of(pid: int, cookie: str) -> str | None:
+    """Of the run that this process came of; None for one without our cookie, or gone, or another user's."""
+    marked = f"{MARK}=".encode()
+    try:
+        variables = Path("/proc", str(pid), "environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    if f"{COOKIE}={cookie}".encode() not in variables:
+        return None
+    return next((v[len(marked) :].decode("utf-8", "replace") for v in variables if v.startswith(marked)), "")
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keeper.errors import KeeperError
 
 FILE = "orders.json"
+LOCK = "orders.lock"
 MOST = 2000
 MAX_BYTES = 1 << 20
 
@@ -48,6 +52,25 @@ def read_orders(folder: Path) -> Orders:
         raise KeeperError(f"{path} is damaged; remove it: then no collector is disabled") from error
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """What is read and written meanwhile, nobody else changes in between. Raises KeeperError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise KeeperError(_unwritable(folder / LOCK, error)) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"{path} cannot be written: {error.strerror}; run this as the user keeper runs as"
+
+
 def write_orders(folder: Path, orders: Orders) -> None:
     """Replace the file whole. Raises KeeperError."""
     path = folder / FILE
@@ -55,11 +78,10 @@ def write_orders(folder: Path, orders: Orders) -> None:
     value: dict[str, Any] = {"disabled": orders.disabled, "again": kept}
     beside = path.with_suffix(f".{os.getpid()}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with beside.open("w") as opened:
             json.dump(value, opened)
             opened.flush()
             os.fsync(opened.fileno())
         beside.replace(path)
     except OSError as error:
-        raise KeeperError(f"{path} cannot be written: {error.strerror}; run this as the user keeper runs as") from error
+        raise KeeperError(_unwritable(path, error)) from error

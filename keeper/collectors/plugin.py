@@ -49,7 +49,9 @@ def find(folder: Path) -> Found:
             if name in plugins:
                 complaints.append(f"{file} is not run: {plugins[name].path} has the same name; rename one of them")
             elif not _is_name(name):
-                complaints.append(f"{file} is not run: its name may have letters, digits and -_. only, {NAME} at most")
+                complaints.append(
+                    f"{_printable(file)} is not run: its name may have letters, digits and -_. only, {NAME} at most"
+                )
             elif len(plugins) >= MOST:
                 complaints.append(f"{file} is not run: there are {MOST} collectors already, the most there may be")
             else:
@@ -72,6 +74,10 @@ def _plugin(name: str, path: str, interval: int) -> Plugin | None:
 def checked(plugin: Plugin) -> Plugin:
     """With `why_not`. Asked for what is new or changed, as it looks at every folder above the file."""
     return plugin._replace(why_not=why_not_trusted(Path(plugin.path)) or "")
+
+
+def _printable(path: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
 
 
 def _is_interval(name: str) -> bool:

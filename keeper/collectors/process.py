@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sys
 from collections import deque
@@ -30,6 +31,7 @@ BACKLOG = 8 << 20  # bytes that may wait for keeper; points beyond them are drop
 ROOM = 1 << 20  # of them for what is not points
 TURN = 1.0  # seconds
 STOP_WITHIN = 1.5  # seconds the scripts get to end when keeper stops
+FILES = 4096  # open files: three for each script that runs
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 
 
@@ -97,6 +99,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of systemd, to all of us at once: keeper's end is our end
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(FILES, hard)), hard))
     orders = Orders(0)
     while not orders.waiting and not orders.over:
         orders.read()  # blocks: the first message is the terms

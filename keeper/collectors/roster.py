@@ -15,14 +15,16 @@ from keeper.collectors.terms import Terms
 from keeper.formats.datapoint import Datapoints
 
 EVICT_EVERY = 60.0  # seconds between two looks for series that went quiet
+COMPLAINTS = 50  # that are told
 HELD = (Stage.REFUSED, Stage.DISABLED)
 
 
 class Roster:
     """`running` are all of them by name; who brings them forward in time is the runner. `tell` hears of those that are
-    gone, of what they say on standard error, and of what is wrong in the folder."""
+    gone, of what they say on standard error, and of what is wrong in the folder; False: it could not, and shall be told
+    again."""
 
-    def __init__(self, terms: Terms, tell: Callable[[tuple[Any, ...]], object], random: Random) -> None:
+    def __init__(self, terms: Terms, tell: Callable[[tuple[Any, ...]], bool], random: Random) -> None:
         self.terms = terms
         self.running: dict[str, Running] = {}
         self._tell = tell
@@ -81,6 +83,7 @@ class Roster:
         care = self.terms.care.get(plugin.name, self.terms.general)
         renewed = care != one.care and not plugin.interval
         one.care = care
+        one.output.bound(self.terms.max_series, self.terms.max_tags, self.terms.more_tags)
         if one.leaves or changed or renewed:
             one.leaves = False
             one.life = outside(one.life, now, Stage.WAITING, "")
@@ -98,9 +101,8 @@ class Roster:
 
     def _leave(self, one: Running, now: float) -> None:
         """Its file is gone: it ends, and is forgotten when it has ended."""
-        if one.process is None:
+        if one.process is None and self._tell(("gone", one.plugin.name)):
             del self.running[one.plugin.name]
-            self._tell(("gone", one.plugin.name))
         elif not one.leaves:
             one.leaves = True
             one.life = outside(one.life, now, Stage.RETIRED, "its file is gone")
@@ -112,6 +114,7 @@ class Roster:
         self._tell(("said", name, level, text))
 
     def _complain(self, complaints: tuple[str, ...]) -> None:
-        if complaints != self._complaints:
+        if len(complaints) > COMPLAINTS:
+            complaints = (*complaints[:COMPLAINTS], f"and {len(complaints) - COMPLAINTS} more like these")
+        if complaints != self._complaints and self._tell(("complaints", complaints)):
             self._complaints = complaints
-            self._tell(("complaints", complaints))

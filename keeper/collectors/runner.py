@@ -27,6 +27,7 @@ LOOK_EVERY = 3.0  # seconds between two looks at the folder, and at what was orp
 TELL_EVERY = 1.0  # seconds between two words that everything printed up to now was told
 GATHER = 0.05  # seconds it lets pass after something was ready: a script prints line by line, and then it ends
 SHARE = 0.01  # seconds of a turn in which one of them is read on
+END_WITHIN = 5.0  # seconds; what is there still after so much killing, nobody can kill
 PAUSE = 0.1  # seconds until those whose output costs too much are looked at again
 
 Message = tuple[Any, ...]
@@ -53,7 +54,8 @@ class Runner:
         self._random = random
         self._look_at = 0.0
         self._tell_at = 0.0
-        self._paused: list[Running] = []
+        self._paused: list[tuple[Running, int]] = []  # with what of theirs is not read meanwhile
+        self._strays: dict[int, set[str]] = {}  # without our mark, by pid: the runs they may have come of
         self._busy = False
         self._due = 0.0  # when the first of them wants to be looked at, or earlier
 
@@ -110,8 +112,17 @@ class Runner:
         while any(one.process for one in self._all()) and (left := until - self._now()) > 0:
             self._ready.wait(left)
         self._signal_all(signal.SIGKILL)
-        while launch.sweep(self.roster.terms.cookie, lambda _pid, _name: False):
-            self._bury()
+        until = self._now() + END_WITHIN
+        while self._end_all() and self._now() < until:
+            continue
+
+    def _end_all(self) -> int:
+        """Kill what there is. Returns how many there were."""
+        self._bury()
+        children = _children()
+        for child in children:
+            launch.kill(child)
+        return len(children) + launch.sweep(self.roster.terms.cookie, lambda _pid, _name: False)
 
     def _all(self) -> list[Running]:
         return list(self.roster.running.values())
@@ -157,20 +168,31 @@ class Runner:
         if found is None:
             self._ready.forget(one.process.out)  # its end, which wakes for ever; the process may go on
         elif one.is_costly(begun):
-            self._ready.forget(one.process.out)
-            self._paused.append(one)
+            self._pause(one, one.process.out)
         if points:
             self._tell_points(one, points)
 
     def _read_errors(self, one: Running) -> None:
-        if one.process is not None and not one.read_errors(self._now()):
+        if one.process is None:
+            return
+        now = self._now()
+        if not one.read_errors(now, self._now):
             self._ready.forget(one.process.err)
+        elif one.is_costly(now):
+            self._pause(one, one.process.err)
+
+    def _pause(self, one: Running, descriptor: int) -> None:
+        self._ready.forget(descriptor)
+        self._paused.append((one, descriptor))
 
     def _listen_again(self, now: float) -> None:
-        for one in [one for one in self._paused if not one.is_costly(now)]:
-            self._paused.remove(one)
-            if one.process is not None:
-                self._ready.read(one.process.out, partial(self._read, one))
+        paused, self._paused = self._paused, []
+        for one, descriptor in paused:
+            if one.is_costly(now):
+                self._paused.append((one, descriptor))
+            elif one.process is not None:
+                read = self._read if descriptor == one.process.out else self._read_errors
+                self._ready.read(descriptor, partial(read, one))
 
     def _end(self, one: Running) -> None:
         process = one.process
@@ -178,8 +200,7 @@ class Runner:
             return
         for descriptor in (process.out, process.err, process.ended):
             self._ready.forget(descriptor)
-        if one in self._paused:
-            self._paused.remove(one)
+        self._paused = [(other, descriptor) for other, descriptor in self._paused if other is not one]
         now = self._now()
         points = one.end(now, self._wall(), self._random.random(), gone)
         self._due = min(self._due, one.life.due)
@@ -209,14 +230,29 @@ class Runner:
     def _end_orphans(self) -> None:
         """End what a script started in a session of its own and left behind; while the script runs, it is spared."""
         known = {one.process.pid for one in self._all() if one.process is not None}
-        try:
-            children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
-        except OSError:
-            return  # a kernel without it
-        orphans = {int(child) for child in children} - known
-        for orphan in orphans:
+        orphans = _children() - known
+        for orphan in list(orphans):
             with suppress(ChildProcessError):
-                os.waitpid(orphan, os.WNOHANG)
+                if os.waitpid(orphan, os.WNOHANG)[0]:
+                    orphans.remove(orphan)
+        alive = {one.mark for one in self._all() if one.process is not None}
         if orphans:
-            alive = {one.mark for one in self._all() if one.process is not None}
             launch.sweep(self.roster.terms.cookie, lambda pid, mark: pid in known or mark in alive)
+        self._end_strays(orphans, alive)
+
+    def _end_strays(self, orphans: set[int], alive: set[str]) -> None:
+        """The same for those that have thrown our mark away (`env -i`): spared while any run goes on that was there
+        when they were first seen."""
+        cookie = self.roster.terms.cookie
+        before = self._strays
+        self._strays = {pid: before.get(pid, alive) for pid in orphans if launch.mark_of(pid, cookie) is None}
+        for pid, runs in self._strays.items():
+            if not runs & alive:
+                launch.kill(pid)
+
+
+def _children() -> set[int]:
+    """Those of this process, which is the parent of whatever lost its own; none where a kernel does not tell."""
+    with suppress(OSError):
+        return {int(pid) for pid in Path("/proc/self/task", str(os.getpid()), "children").read_text().split()}
+    return set()

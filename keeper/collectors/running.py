@@ -49,7 +49,7 @@ class Running:
         self.memory, self.cpu = 0, 0.0  # of its last run that ended: bytes and seconds
         self.leaves = False  # its file is gone
         self.more = False
-        self.mark = ""  # of this run, in the environment of all that it starts
+        self.mark = ""  # of the run that began last, in the environment of all that it starts
         self.told_at, self.told_stage = 0.0, Stage.WAITING
         self._say = say
         self._errors = LineSplitter(SAID_LINE)
@@ -99,7 +99,7 @@ class Running:
             self._worked, self._worked_since = 0.0, now
         return self._worked > WORK
 
-    def read_errors(self, now: float) -> bool:
+    def read_errors(self, now: float, clock: Callable[[], float]) -> bool:
         """False at their end."""
         if self.process is None:
             return False
@@ -107,7 +107,9 @@ class Running:
             data = os.read(self.process.err, PIECE)
         except BlockingIOError:
             return True
+        begun = clock()
         self._complain(self._errors.feed(data), now)
+        self._worked += clock() - begun
         return bool(data)
 
     def end(self, now: float, wall: float, chance: float, gone: Gone) -> list[Point]:
@@ -126,7 +128,7 @@ class Running:
             points += self.output.flush(wall)
         if points:
             self.life = heard(self.life, now, len(points))
-        self.read_errors(now)
+        self.read_errors(now, lambda: 0.0)
         self._complain(self._errors.flush(), now)
         for descriptor in process[1:]:
             os.close(descriptor)

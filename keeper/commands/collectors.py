@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keeper.collectors.orders import Orders, Said, read_orders, write_orders
+from keeper.collectors.orders import Orders, Said, alone, read_orders, write_orders
 from keeper.commands.collectors_alone import add_alone_arguments, run_all
 from keeper.commands.collectors_run import run_once
 from keeper.commands.collectors_try import try_folder
@@ -88,6 +88,11 @@ def run(args: argparse.Namespace) -> int:
 def say(settings: Settings, name: str, why: str | None) -> int:
     """Disable for this reason, or enable. A running keeper sees it within a second."""
     folder = Path(settings.keeper.state_dir) / "collectors"
+    with alone(folder):
+        return _say(folder, name, why)
+
+
+def _say(folder: Path, name: str, why: str | None) -> int:
     orders, now = read_orders(folder), Clock().wall()
     disabled = {key: said for key, said in orders.disabled.items() if key != name}
     if why is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -31,7 +32,7 @@ from keeper.settings import Settings
 log = logging.getLogger("keeper")
 
 HEARTBEAT = 600.0  # seconds between two lines that say that all is well
-SENDING = 30.0  # seconds that what came by standard input is tried to be sent
+SENDING = 30.0  # seconds without any success that what came by standard input is tried to be sent
 LOOK = 0.5
 PIECE = 1 << 16
 
@@ -64,7 +65,7 @@ def run_all(settings: Settings, args: argparse.Namespace) -> int:
         if settings.opentsdb is None or args.dry_run:
             printed = Printed(general, everything=args.all)
             if args.stdin:
-                return from_stdin(general, printed.take, over)
+                return from_stdin(general, printed.take, lambda: None, over)
             return from_scripts(settings, general, printed.take, lambda: None, over)
         # The daemon may run beside this, and a spool is for one.
         folder = Path(settings.keeper.state_dir) / "collectors" / ("opentsdb-stdin" if args.stdin else "opentsdb")
@@ -93,16 +94,30 @@ def send(
         if not from_standard_input:
             from_scripts(settings, general, out.take, out.tick, over)
             return 1 if broken else 0
-        code = from_stdin(general, out.take, over)
-        out.tick()
-        until = since_boot() + SENDING
-        while out.spool.points and since_boot() < until and not over.wait(0.05):
-            continue
+
+        def in_time() -> None:
+            out.tick()
+            if out.spool.bytes > opentsdb.spool // 2:  # no more is read before the half of it is sent
+                sending(out, over, lambda: out.spool.bytes > opentsdb.spool // 2)
+
+        code = from_stdin(general, out.take, in_time, over)
+        out.store()
+        sending(out, over, lambda: out.spool.points > 0)
+        if out.spool.dropped:
+            raise KeeperError(f"{out.spool.dropped} points fell out of {folder}, which is full: {out.trouble}")
         if out.spool.points:
             raise KeeperError(f"{out.spool.points} points wait in {folder}, the next run sends them: {out.trouble}")
         return code
     finally:
         out.close(1.0)
+
+
+def sending(out: Forwarding, over: threading.Event, more: Callable[[], bool]) -> None:
+    """Wait while there is more to send and something is sent."""
+    sent, until = out.sender.sent, since_boot() + SENDING
+    while more() and since_boot() < until and not over.wait(0.05):
+        if out.sender.sent != sent:
+            sent, until = out.sender.sent, since_boot() + SENDING
 
 
 class PidFile:
@@ -146,10 +161,15 @@ class Printed:
 Take = Callable[[str, list[Point]], None]
 
 
-def from_stdin(general: CollectorsSettings, take: Take, over: threading.Event) -> int:
+def from_stdin(general: CollectorsSettings, take: Take, tick: Callable[[], None], over: threading.Event) -> int:
     """3 when a line was rejected; each is told on standard error."""
     output, clock = Datapoints(10**6, general.max_tags, len(added_tags(general))), Clock()
-    while not over.is_set() and (data := os.read(0, PIECE)):
+    while not over.is_set():
+        tick()
+        if not select.select([0], [], [], LOOK)[0]:
+            continue
+        if not (data := os.read(0, PIECE)):
+            break
         before = sum(output.rejected.values())
         take("stdin", output.feed(data, clock.wall()))
         complain(output, before)

@@ -8,6 +8,7 @@ import selectors
 import signal
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from uuid import uuid4
 
@@ -82,10 +83,12 @@ def run_once(settings: Settings, name: str, seconds: float | None, *, as_json: b
     seen = Shown(output, quiet=as_json)
     most = seconds if seconds is not None else plugin.interval or LONG_LIVED
     began = since_boot()
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         folder = Path(terms.folder)
         python_path = str(folder.parent) if terms.folder and (folder / "lib").is_dir() else ""
-        process = launch.start(plugin.argv, plugin.name, care, terms.cookie, python_path, False)
+        # As one that is long-lived: it must not outlive this.
+        process = launch.start(plugin.argv, plugin.name, care, terms.cookie, python_path, True)
     except (OSError, LookupError) as error:
         raise KeeperError(f"{plugin.path} cannot be started: {getattr(error, 'strerror', None) or error}") from error
     try:
@@ -108,6 +111,10 @@ def run_once(settings: Settings, name: str, seconds: float | None, *, as_json: b
             f"{output.points} points of {output.series} series, {sum(output.rejected.values())} lines rejected"
         )
     return 3 if bad else 0
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def found(settings: Settings, name: str) -> Plugin:

@@ -85,12 +85,16 @@ class Datapoints:
         self.points = 0
         self.rejected: Counter[str] = Counter()
         self.bad: Bad | None = None
-        self._max_series = max_series
-        self._max_tags = max_tags - more_tags
+        self.bound(max_series, max_tags, more_tags)
         self._heads: dict[tuple[str, str], _Known] = {}
         self._known: dict[tuple[str, Tags], _Known] = {}
         self._held = b""
         self._skipping = False
+
+    def bound(self, max_series: int, max_tags: int, more_tags: int) -> None:
+        """From now on; what is known already goes on."""
+        self._max_series = max_series
+        self._max_tags = max_tags - more_tags
 
     @property
     def series(self) -> int:
@@ -235,7 +239,7 @@ class Datapoints:
             self._reject("bad_value", _joined(whole), "it is too large for a number")
         elif at == 0:
             self._reject("bad_time", _joined(whole), "its time is 0; write seconds or milliseconds since 1970")
-        elif at <= known.at:
+        elif at <= known.at <= latest:  # else the clock was set back since, and that point had no right time
             self._reject("old_time", _joined(whole), f"its series has a point of {known.at / 1000:.3f} already")
         elif at > latest:
             self._reject("future_time", _joined(whole), f"its time is more than {AHEAD} s ahead of the clock")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from keeper.core.source import Now
 from keeper.errors import KeeperError
+from keeper.formats.datapoint import AHEAD
 
 FILE = "newest"
 MOST = 200_000  # series
@@ -43,8 +44,11 @@ class Newest:
         return len(self._times)
 
     def fresh(self, series: str, at: int) -> bool:
-        """Whether this point is newer than all there were of its series; then it is the newest. Others are counted."""
-        if at > self._times.get(series, NEVER)[0]:
+        """Whether this point is newer than all there were of its series; then it is the newest. Others are counted.
+
+        One that is far ahead of the clock does not count: the clock was set back since."""
+        newest = self._times.get(series, NEVER)[0]
+        if at > newest or newest > (self._now() + AHEAD) * 1000 >= at:
             self._times[series] = (at, int(self._now()))
             return True
         self.repeated += 1
@@ -53,19 +57,21 @@ class Newest:
     def took(self, points: Iterable[tuple[str, int]]) -> None:
         """Remember these, after they were stored for sending."""
         came = int(self._now())
-        text = [f"{at} {came} {series}\n" for series, at in points]
-        self._lines += len(text)
+        text = "".join([f"{at} {came} {series}\n" for series, at in points]).encode()
+        self._lines += text.count(b"\n")
         try:
-            os.write(self._file, "".join(text).encode())
-            self.trouble = ""
+            if not self.trouble and os.write(self._file, text) < len(text):
+                self.trouble = f"{self._path} cannot be written: a part is missing"
         except OSError as error:
             self.trouble = f"{self._path} cannot be written: {error.strerror}"
-        if self._lines > len(self._times) + SPARE:
+        # What could not be written is in no other place: the whole file is, as soon as that is possible.
+        if self.trouble or self._lines > min(len(self._times), MOST) + SPARE:
             self._write_anew()
 
     def close(self) -> None:
         with suppress(OSError):
             os.close(self._file)
+        self._file = -1
 
     def _read(self) -> None:
         try:
@@ -95,5 +101,6 @@ class Newest:
             beside.replace(self._path)
             self.close()
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self.trouble = ""
         except OSError as error:
             self.trouble = f"{self._path} cannot be written: {error.strerror}"

@@ -24,8 +24,9 @@ PAUSE = 1.0  # seconds between two tries to write to a disk that failed
 
 
 class Spool:
-    """One thread may append while another one takes. Numbers for people and metrics: `points` not delivered, `bytes` on
-    the disk and in memory, `oldest`, `dropped`, `torn`, `trouble`; the last but one are of this process's life."""
+    """One thread may append while another one takes, which finds nothing any more when it is closed. Numbers for people
+    and metrics: `points` not delivered, `bytes` on the disk and in memory, `oldest`, `dropped`, `torn`, `trouble`; the
+    last but one are of this process's life."""
 
     def __init__(self, folder: Path, now: Now, lock: int, disk: Disk, hold: Hold) -> None:
         self._folder = folder
@@ -37,6 +38,7 @@ class Spool:
         self._fallen = 0  # points that fell out of memory
         self._unwritten = self._unread = self._unsaved = ""  # why
         self._not_before = float("-inf")
+        self._closed = False
         self._lock = Lock()
 
     @classmethod
@@ -110,6 +112,8 @@ class Spool:
         they come again, and the batch before is worth nothing any more."""
         with self._lock:
             self._out = None
+            if self._closed:
+                return None
             self._hold.early = 0  # nobody sends them now: better late than not on the disk
             self._write_held()
             self._save()
@@ -129,6 +133,8 @@ class Spool:
             if batch is not self._out:
                 raise ValueError("only the batch that was taken last can be done, and only once")
             self._out = None
+            if self._closed:  # it is another's by now, who sends it once more
+                return
             if batch.place is None:
                 self._hold.done(len(batch.lines))
             else:
@@ -142,6 +148,7 @@ class Spool:
             self._hold.early = 0
             self._write_held()
             self._save()
+            self._closed = True
             self._disk.close()
             os.close(self._lock_file)
 

@@ -74,7 +74,9 @@ class Collecting:
         self._failed = failed
         self._opentsdb = settings.opentsdb
         self._out: Forwarding | None = None
-        self._out_told = 0.0
+        self._out_terms: tuple[Tags, bool] = ((), False)
+        self._out_told = self._forward_at = 0.0
+        self._forward_is_due = False
         self._folder = Path(settings.keeper.state_dir) / COLLECTORS
         self._lock = Lock()
         self._orders = NONE
@@ -111,7 +113,7 @@ class Collecting:
         with self._lock:
             self._general = settings.collectors or CollectorsSettings()
             self._watch(settings)
-            self.exposed.counters = frozenset(counters_of(self._general.types))
+            self.exposed.count(counters_of(self._general.types))
             self._terms, self._changed = terms_of(self._general, settings.collector, self._folder), True
             self._opentsdb = settings.opentsdb
 
@@ -159,27 +161,43 @@ class Collecting:
                 changed, self._changed = self._changed, False
             if changed:
                 runner.tell(("terms", self._current_terms().words()))
-                self._forward()
+                self._forward_is_due = True
+            self._forward_if_due()
             self._tell_of_out()
             if (now := self._clock.now()) >= self._drop_at:
                 self._drop_at = now + DROP_EVERY
                 self.exposed.drop_old()
                 self._measure.left_out(self.exposed.left_out)
 
+    def _forward_if_due(self) -> None:
+        """`_forward`, tried again for as long as it takes: the scripts go on meanwhile."""
+        now = self._clock.now()
+        if not self._forward_is_due or now < self._forward_at:
+            return
+        try:
+            self._forward()
+            self._forward_is_due = False
+        except KeeperError as error:
+            self._forward_at = now + TELL_EVERY
+            log.error("opentsdb=down reason=%r", str(error))
+            self._post(Answers(COLLECTORS, (ForwardingStands(now, 0, None, 0, 0, str(error)),)))
+
     def _forward(self) -> None:
         """Send points as the settings say now: they may have begun, ended or changed."""
         with self._lock:
             wanted, general = self._opentsdb, self._general
+        tags = added_tags(general)
+        terms = (tags, general.statistics)
         if self._out is not None:
-            if self._out.settings == wanted:
+            if self._out.settings == wanted and self._out_terms == terms:
                 return
             self._out.close(CLOSE_WITHIN)
             self._out = None
         if wanted is not None:
             statistics = self._statistics if general.statistics else None
-            tags, folder = added_tags(general), self._folder / "opentsdb"
-            chance = self._random.random
+            folder, chance = self._folder / "opentsdb", self._random.random
             self._out = Forwarding(wanted, tags, folder, self._clock, chance, self._failed, statistics)
+            self._out_terms = terms
             self._measure.another_forwarding()
             self._out.start()
 
@@ -223,10 +241,14 @@ class Collecting:
         elif kind == "sees":
             self._failures = 0
             self._post(SourceUp(COLLECTORS, self._clock.now()))
+            for name in self._failing.keys() - self._stands.keys():  # gone while there was no runner
+                self._gone(name)
 
     def _points(self, name: str, interval: float, raw: list[tuple[str, int, Number]]) -> None:
         now = self._clock.now()
         known = self._series.setdefault(name, {})
+        if len(known) > self._general.max_series:
+            known.clear()  # those it has no more; the others are read again
         points = []
         for text, at, value in raw:
             series = known.get(text)
@@ -340,7 +362,7 @@ class Collecting:
         with self._lock:
             self._orders, self._changed = orders, True
         for name, at in orders.again.items():
-            if self._runner is not None and at > before.again.get(name, 0.0):
+            if self._runner is not None and at != before.again.get(name):
                 self._runner.tell(("terms", self._current_terms().words()))
                 self._runner.tell(("again", name))
 

@@ -44,7 +44,6 @@ class Forwarding:
         statistics: Statistics | None,
     ) -> None:
         self.settings = settings
-        folder.mkdir(parents=True, exist_ok=True)
         self.spool = Spool.open(folder / SPOOL, settings.spool, clock.now)
         self.newest = Newest(folder, settings.evict, clock.wall)
         self.dedup = Dedup(settings.dedup, settings.evict)
@@ -83,6 +82,10 @@ class Forwarding:
         if now >= self._evict_at:
             self._evict_at = now + EVICT_EVERY
             self.dedup.evict(round(self._clock.wall() * 1000))
+
+    def store(self) -> None:
+        """Store what waits, now."""
+        self._store()
 
     def close(self, seconds: float) -> None:
         """Store what waits; what is not sent is sent after the next start."""

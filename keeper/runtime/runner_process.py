@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from keeper.collectors.frames import Frames, frame
+from keeper.collectors.launch import sweep
 from keeper.collectors.terms import Terms
 from keeper.errors import KeeperError
 
@@ -21,6 +22,8 @@ TOP = Path(__file__).parents[2]
 START = "import sys; sys.path.insert(0, sys.argv[1]); from keeper.collectors.process import main; sys.exit(main())"
 PIECE = 1 << 18
 HUNG = 15.0  # seconds without a word, of one that has something to say every second
+ANOTHER = 2.0  # seconds more that it gets then: both of us may have been frozen
+SWEEPS = 20  # looks for what a killed one left, about 10 ms each: what dies may start another before
 TELLING = 5.0  # seconds it may take to hear something
 
 Message = tuple[Any, ...]
@@ -31,6 +34,7 @@ class RunnerProcess:
 
     def __init__(self, terms: Terms, now: Callable[[], float]) -> None:
         self._now = now
+        self._cookie = terms.cookie
         self._frames = Frames()
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own program
@@ -56,7 +60,7 @@ class RunnerProcess:
     def hear(self, seconds: float) -> list[Message]:
         """What it says within that time; as soon as there is something."""
         if not select.select([self._out], [], [], seconds)[0]:
-            if self._now() - self._heard > HUNG:
+            if self._now() - self._heard > HUNG and not select.select([self._out], [], [], ANOTHER)[0]:
                 raise KeeperError(f"the collector runner has said nothing for {self._now() - self._heard:.0f} s")
             return []
         data = os.read(self._out, PIECE)
@@ -77,8 +81,8 @@ class RunnerProcess:
                 raise KeeperError(f"the collector runner is gone: {self._code()}") from None
 
     def end(self, seconds: float) -> list[Message]:
-        """Have it end its scripts and itself; what it said meanwhile. It is killed when the time is over, and its
-        scripts with it as far as the kernel does that."""
+        """Have it end its scripts and itself; what it said meanwhile. It and its scripts are killed when the time
+        is over."""
         said: list[Message] = []
         until = self._now() + seconds
         with suppress(KeeperError):
@@ -99,6 +103,9 @@ class RunnerProcess:
         except subprocess.TimeoutExpired:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
+            for _ in range(SWEEPS):
+                if not sweep(self._cookie, lambda _pid, _mark: False):
+                    break
 
     def _code(self) -> str:
         with suppress(subprocess.TimeoutExpired):

@@ -36,6 +36,11 @@ def test_a_change_after_a_long_silence_repeats_nothing() -> None:
     assert sent(Dedup(300), (0, 1), (400, 2)) == [(0, 1), (400, 2)]
 
 
+def test_a_clock_that_is_set_back_holds_nothing_back_for_so_long() -> None:
+    """After a point of tomorrow those of today are sent as ever."""
+    assert sent(Dedup(300), (86_400, 7), (15, 7), (30, 7), (315, 7)) == [(86_400, 7), (15, 7), (315, 7)]
+
+
 def test_one_and_one_point_nought_are_the_same() -> None:
     assert sent(Dedup(300), (0, 1), (15, 1.0)) == [(0, 1)]
 

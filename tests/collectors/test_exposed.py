@@ -97,6 +97,34 @@ def test_two_that_come_to_one_are_shown_once() -> None:
     assert len([line for line in page.lines() if line.startswith("c{")]) == 1
 
 
+def test_a_gauge_with_the_name_of_a_counter_makes_no_second_family() -> None:
+    """`a` as a counter and `a.total` as a gauge are both `a_total`; so are `b` as the one and `b` as the other not."""
+    page = Page("a", "b.x")
+    page.take("x", "a", 1)
+    page.take("x", "a.total", 2)
+    page.take("y", "a.total", 3)
+    page.take("x", "b.x", 4)
+    page.take("x", "b_x", 5)
+    assert sorted(page.lines()) == [
+        'a_total{collector="x"} 1.0',
+        'a_total{collector="y"} 3.0',
+        'b_x_total{collector="x"} 4.0',
+        'b_x{collector="x"} 5.0',
+    ]
+    assert page.text.count("# TYPE a_total ") == 1
+    assert promtool("check", "metrics", stdin=page.text).returncode in (0, 3)  # 3: it dislikes the gauge's name
+
+
+def test_another_type_holds_at_once() -> None:
+    page = Page("a")
+    page.take("x", "a", 1)
+    page.take("x", "b", 2)
+    page.exposed.count(["b"])
+    assert page.lines() == ['a{collector="x"} 1.0', 'b_total{collector="x"} 2.0']
+    page.take("x", "b", 3)
+    assert page.lines() == ['a{collector="x"} 1.0', 'b_total{collector="x"} 3.0']
+
+
 def test_series_are_bounded_and_counted() -> None:
     page = Page(most=2)
     for n in range(4):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from uuid import uuid4
 
 import pytest
 
-from keeper.collectors.launch import COOKIE
+from keeper.collectors.launch import COOKIE, Care, start
+from keeper.collectors.plugin import MOST
+from keeper.collectors.runner import LOOK_EVERY
 from keeper.collectors.terms import Terms
 from keeper.errors import KeeperError
 from keeper.runtime.clock import since_boot
@@ -40,17 +44,22 @@ while True:
 """
 
 
-def marked(cookie: str) -> dict[int, str]:
-    """Every process that carries the cookie, with its command line."""
+def everything(mark: bytes = b"") -> dict[int, str]:
+    """Every process with that in its environment, with its command line."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if f"{COOKIE}={cookie}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if not mark or mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
             except OSError:
                 continue
     return found
+
+
+def marked(cookie: str) -> dict[int, str]:
+    """Every process that carries the cookie, with its command line."""
+    return everything(f"{COOKIE}={cookie}".encode())
 
 
 @pytest.fixture
@@ -116,17 +125,96 @@ def test_the_next_runner_ends_what_a_killed_one_left(stubborn: Folder, cookie: s
         after.end(5.0)
 
 
-def test_what_a_running_script_started_is_left_alone(folder: Folder, cookie: str) -> None:
-    """What is orphaned while its script runs is spared, and so are the children of all other scripts."""
-    folder.put("leaves_twice", STUBBORN["leaves_twice"])
-    folder.put("waits", "sleep 1000; :")
-    runner = RunnerProcess(Terms(str(folder.path), cookie), since_boot)
+def test_what_hides_from_us_is_ended_all_the_same(folder: Folder, cookie: str) -> None:
+    """In a session of its own, without keeper's marks in its environment: it ends with its script, or with keeper."""
+    words = f"sleep 1000.{int(cookie[:8], 16)}"
+    hides = f"(env -i setsid {words} &)"
+    folder.put("ends", f"{hides}; sleep 2", 1000)
+    runner = RunnerProcess(Terms(str(folder.path), cookie, spread=0.1), since_boot)
     try:
-        eventually(lambda: runner.hear(0.1) and len(marked(cookie)) == 5, "all scripts to run")
-        before, seen = marked(cookie), 0
-        while seen < 6:  # a word each second; every two seconds orphans are looked for
-            seen += sum(message[0] == "sees" for message in runner.hear(1.0))
+        eventually(lambda: runner.hear(0.1) and with_words(words), "it to hide")
+        eventually(lambda: runner.hear(0.1) and not with_words(words), "it to end with its script", 10)
+        folder.put("stays", f"{hides}; exec sleep 1000")
+        eventually(lambda: runner.hear(0.1) and with_words(words), "the other to hide")
+        for _ in range(30):
+            runner.hear(0.1)
+        assert with_words(words)
+    finally:
+        runner.end(5.0)
+    assert not with_words(words)
+
+
+def with_words(words: str) -> list[int]:
+    """The processes with that command line."""
+    return [pid for pid, line in everything().items() if line == words]
+
+
+def test_a_thousand_long_lived_scripts_run(folder: Folder, cookie: str) -> None:
+    """As many as there may be, also where a process may have no more than 1,024 open files at first."""
+    for n in range(MOST):
+        folder.put(f"s{n}", f"{PRINTS}; exec sleep 1000")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        runner = RunnerProcess(Terms(str(folder.path), cookie), since_boot)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    told: set[str] = set()
+
+    def all_told() -> bool:
+        told.update(message[1] for message in runner.hear(0.1) if message[0] == "points")
+        return len(told) == MOST
+
+    try:
+        eventually(all_told, "all of them", 60)
+    finally:
+        runner.end(15.0)
+    assert marked(cookie) == {}
+
+
+def test_one_that_cannot_be_watched_is_not_left_running(folder: Folder, cookie: str) -> None:
+    """There is a file too few for it: it ends at once, and nothing stays open."""
+    path = folder.put("one", "exec sleep 1000")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = [os.open(os.devnull, os.O_RDONLY) for _ in range(4)]
+    opened = files()
+    for descriptor in spare:  # so that there is room for its two pipes, and for nothing else
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(spare) + 1, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            start((str(path),), "one#1", Care(), cookie, "", False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert files() == opened - len(spare)
+    assert marked(cookie) == {}
+
+
+def files() -> int:
+    """How many are open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_what_one_left_behind_costs_the_others_nothing(folder: Folder, cookie: str) -> None:
+    """A script that runs on and has put something into a session of its own: that is spared, and so is all else that
+    scripts have started; when the script ends, so does that."""
+    folder.put("works", f"{PRINTS}; sleep 1000; echo gone >&2; exec sleep 1000")
+    path = folder.put("leaves", f"(setsid sleep 1000.5 &) ; {PRINTS}; exec sleep 1000")
+    runner, told = RunnerProcess(Terms(str(folder.path), cookie), since_boot), list[Message]()
+    try:
+        all_of_them = ["/bin/sh " + str(folder.path / "0" / "works"), "sleep 1000", "sleep 1000", "sleep 1000.5"]
+        eventually(
+            lambda: runner.hear(0.1) and sorted(marked(cookie).values()) == all_of_them,
+            "both to run, with what they started",
+        )
+        before = marked(cookie)
+        until = since_boot() + 3 * LOOK_EVERY
+        while since_boot() < until:
+            told += runner.hear(0.1)
         assert marked(cookie) == before
+        assert not [message for message in told if message[0] == "said"]
+        path.unlink()
+        eventually(lambda: runner.hear(0.1) and len(marked(cookie)) == 2, "it to end with what it started", 10)
     finally:
         runner.end(5.0)
 
@@ -148,9 +236,55 @@ def test_one_that_hangs_is_noticed(folder: Folder, cookie: str) -> None:
         runner.close()
 
 
+def test_one_that_was_frozen_like_its_host_is_not_taken_for_hung(folder: Folder, cookie: str) -> None:
+    """After a freeze of both it has said nothing for long, either; it gets a moment."""
+    clock = [1000.0]
+    runner = RunnerProcess(Terms(str(folder.path), cookie), lambda: clock[0])
+    try:
+        eventually(lambda: runner.hear(0.1), "a word")
+        os.kill(runner.pid, signal.SIGSTOP)
+        while runner.hear(0.2):
+            continue  # what it had said before
+        clock[0] += 3600.0
+        Timer(0.3, os.kill, (runner.pid, signal.SIGCONT)).start()
+        runner.hear(0.0)
+        assert runner.hear(0.0)
+    finally:
+        runner.end(5.0)
+
+
+def test_a_frozen_one_leaves_nothing_behind(stubborn: Folder, cookie: str) -> None:
+    """It is killed when it does not end, and what it ran with it."""
+    runner = RunnerProcess(Terms(str(stubborn.path), cookie, spread=0.1), since_boot)
+    eventually(lambda: runner.hear(0.1) and len(marked(cookie)) >= EXPECTED + 2, "all scripts to run")
+    os.kill(runner.pid, signal.SIGSTOP)
+    runner.end(1.0)
+    assert marked(cookie) == {}
+
+
 def resident(pid: int) -> int:
     """Bytes it has in memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_endless_complaints_cost_no_time(folder: Folder, cookie: str) -> None:
+    """What is printed on standard error without end is read for no more of each second than other output."""
+    folder.put("noisy", "exec yes >&2")
+    runner = RunnerProcess(Terms(str(folder.path), cookie), since_boot)
+    try:
+        eventually(lambda: any(message[0] == "said" for message in runner.hear(0.1)), "it to begin")
+        before, until = processor_time(runner.pid), since_boot() + 5
+        while since_boot() < until:
+            runner.hear(0.1)
+        assert processor_time(runner.pid) - before <= 1.5
+    finally:
+        runner.end(5.0)
+
+
+def processor_time(pid: int) -> float:
+    """Seconds it has used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 HOSTILE = """

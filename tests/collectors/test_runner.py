@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from keeper.collectors.life import GRACE
+from keeper.collectors.roster import COMPLAINTS
 from keeper.collectors.terms import Terms
 from tests.collectors.conftest import Ran
 from tests.collectors.folder import Folder
@@ -60,6 +61,45 @@ def test_one_name_in_two_folders_is_refused(folder: Folder, ran: Ran) -> None:
     ran.runner.look()
     assert ("complaints", (f"{second} is not run: {first} has the same name; rename one of them",)) in ran.told
     assert ran.stand("same")["interval"] == 0
+
+
+def test_a_name_of_any_bytes_is_said_in_print(folder: Folder, ran: Ran) -> None:
+    """A file may be called what it likes: no terminal, log or page is moved by it. Of many complaints some are told."""
+    odd = os.fsdecode(b"\xff\x1b[2J\nname")
+    folder.put(odd, PRINTS)
+    for n in range(COMPLAINTS + 5):
+        folder.put(f"~ {n}", PRINTS)
+    ran.runner.look()
+    [complaints] = [words[0] for kind, *words in ran.told if kind == "complaints"]
+    assert len(complaints) == COMPLAINTS + 1
+    assert complaints[-1] == "and 6 more like these"
+    for n in range(COMPLAINTS + 5):
+        (folder.path / "0" / f"~ {n}").unlink()
+    ran.runner.look()
+    [said] = ran.told[-1][1]
+    assert said.startswith(f"{folder.path}/0/\\udcff\\x1b[2J\\nname is not run: ")
+
+
+def test_what_nobody_takes_is_told_again(folder: Folder) -> None:
+    """keeper was frozen and there was no room: it hears later which scripts are gone, and what is wrong."""
+    folder.put("one", f"{PRINTS}; exec sleep 1000")
+    folder.put("two", "exit 13")
+    ran = Ran(Terms(str(folder.path), f"again-{os.getpid()}"))
+    try:
+        ran.until(lambda: ran.points("one") and ran.stand("two")["stage"] == "retired", "both to run")
+        ran.deaf = True
+        for path in (folder.path / "0").iterdir():
+            path.unlink()
+        folder.put("~", PRINTS)
+        for _ in range(5):
+            ran.runner.look()
+            ran.runner.turn(0.1)
+        ran.deaf = False
+        ran.until(lambda: {("gone", "one"), ("gone", "two")} <= set(ran.kinds("gone")), "both to be gone")
+        assert len(ran.kinds("complaints")[-1][1]) == 1
+        assert ran.runner.roster.running == {}
+    finally:
+        ran.runner.stop(0)
 
 
 def test_a_script_that_others_can_write_is_refused_until_that_is_mended(folder: Folder, ran: Ran) -> None:

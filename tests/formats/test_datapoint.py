@@ -100,6 +100,17 @@ def test_only_newer_points_of_a_series_are_taken() -> None:
     assert form.series == 1
 
 
+def test_a_clock_that_was_far_ahead_silences_nothing() -> None:
+    """What came meanwhile is no reason to reject what comes after it was set right; order counts again from there."""
+    it = Datapoints()
+    day = 86_400
+    assert len(it.feed(b"a %d 1\n" % (NOW + day), NOW + day)) == 1
+    assert len(it.feed(b"a %d 1\na %d 1\na %d 1\n" % (NOW, NOW, NOW + 1), NOW)) == 2
+    assert it.rejected == {"old_time": 1}
+    assert it.feed(b"a %d 1\n" % (NOW + day), NOW) == []
+    assert it.rejected == {"old_time": 1, "future_time": 1}
+
+
 def test_series_are_bounded_and_those_known_go_on() -> None:
     printed = b"".join(b"a 1700000000 1 n=%d\n" % n for n in range(5))
     found, form = read(printed, max_series=3)

@@ -73,6 +73,48 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_and_costs_nothing_else(tmp_path: Path) -> None:
     it = Newest(tmp_path, 6000, Clock())
     it.close()  # as good as a disk that takes nothing
+    (tmp_path / "newest.new").mkdir()
     assert take(it, ("a", 1000)) == [("a", 1000)]
     assert "newest cannot be written" in it.trouble
     assert take(it, ("a", 1000)) == []
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_a_full_disk_did_not_take_is_written_when_it_can_be(tmp_path: Path, begun: bool) -> None:
+    """Also by a keeper that was started on it; then nothing is wrong any more."""
+    if begun:
+        it = Newest(tmp_path, 6000, Clock())
+        it.close()
+        (tmp_path / "newest.new").mkdir()
+    else:
+        (tmp_path / "newest.new").mkdir()
+        it = Newest(tmp_path, 6000, Clock())
+    take(it, ("a", 1000))
+    assert it.trouble
+    (tmp_path / "newest.new").rmdir()
+    take(it, ("b", 1000))
+    assert it.trouble == ""
+    assert take(Newest(tmp_path, 6000, Clock()), ("a", 1000), ("b", 1000)) == []
+
+
+def test_series_that_come_once_and_never_again_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory and in the file: of too many the oldest are forgotten."""
+    monkeypatch.setattr(newest, "SPARE", 10)
+    monkeypatch.setattr(newest, "MOST", 50)
+    it = Newest(tmp_path, 6000, Clock())
+    for n in range(500):
+        take(it, (f"a n={n}", 1000))
+    assert len(it) <= 60
+    assert len((tmp_path / FILE).read_text().splitlines()) <= 60
+
+
+def test_a_clock_that_was_far_ahead_silences_nothing(tmp_path: Path) -> None:
+    """A day of points from the future is no reason to send none for a day; an hour's is."""
+    clock = Clock()
+    now = round(clock.now * 1000)
+    it = Newest(tmp_path, 600_000, clock)
+    clock.now += 86_400
+    assert take(it, ("a", now + 86_400_000)) != []
+    clock.now -= 86_400
+    assert take(it, ("a", now), ("a", now), ("a", now + 1000)) == [("a", now), ("a", now + 1000)]
+    assert take(it, ("a", now + 1_800_000), ("a", now + 2000)) == [("a", now + 1_800_000)]

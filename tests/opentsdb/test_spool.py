@@ -39,6 +39,20 @@ def drain(spool: Spool, most: int = 100) -> list[bytes]:
     return found
 
 
+def test_one_that_is_closed_is_left_to_the_next(tmp_path: Path) -> None:
+    """Whoever still had a batch of it changes nothing any more; the next has all that was not done."""
+    spool = opened(tmp_path)
+    spool.append(lines(0, 5))
+    batch = spool.take(3, PLENTY)
+    assert batch is not None
+    spool.close()
+    after = opened(tmp_path)
+    spool.done(batch)
+    assert spool.take(3, PLENTY) is None
+    assert spool.trouble == ""
+    assert drain(after) == lines(0, 5)
+
+
 def test_lines_stay_until_they_are_done(tmp_path: Path) -> None:
     """A batch is the oldest lines within both bounds; taken again it comes again; done, the next one comes."""
     spool = opened(tmp_path)

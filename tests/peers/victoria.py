@@ -56,10 +56,11 @@ class Victoria:
     def signal(self, number: int) -> None:
         self._program.signal(number)
 
-    def points(self, metric: str) -> Counter[tuple[float, int]]:
-        """(value, milliseconds) of all points of a metric, over all tags, and how often each is there."""
+    def points(self, metric: str, **tags: str) -> Counter[tuple[float, int]]:
+        """(value, milliseconds) of all points of a metric with these tags, and how often each is there."""
         get(f"{self.url}/internal/force_flush")
-        text = get(f"{self.url}/api/v1/export", **{"match[]": f'{{__name__="{metric}"}}'}).text
+        match = ",".join(f'{name}="{value}"' for name, value in {"__name__": metric, **tags}.items())
+        text = get(f"{self.url}/api/v1/export", **{"match[]": f"{{{match}}}"}).text
         found: Counter[tuple[float, int]] = Counter()
         for line in text.splitlines():
             series = json.loads(line)

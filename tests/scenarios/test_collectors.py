@@ -10,10 +10,13 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 
 import pytest
 
+from keeper.collectors.orders import read_orders
+from keeper.opentsdb.spool import Spool
 from tests.collectors.folder import Folder
 from tests.peers import free_port
 from tests.peers.ask import eventually
@@ -196,6 +199,61 @@ def test_a_reload_changes_what_it_must_and_nothing_else(folder: Folder, tmp_path
         assert ("collectors", "too_many") not in keeper.failing()
 
 
+def test_a_reload_changes_tags_types_and_bounds(folder: Folder, tmp_path: Path, victoria: Victoria) -> None:
+    """Without the script being restarted, of which what counts is the series it has."""
+    done = counting(folder, tmp_path)
+    folder.put("many", 'while :; do for n in 1 2 3; do echo "many.x $(date +%s) $n n=$n"; done; sleep 1; done')
+    settings = SETTINGS.format(folder=folder.path, port=victoria.put, way="http")
+    bounded = settings.replace("[opentsdb]", "max_series = 2\n[opentsdb]")
+    with KeeperProcess(tmp_path / "keeper", "k", bounded) as keeper:
+        await_all(victoria, done, "the first points")
+        eventually(lambda: keeper.metric("keeper_collector_series", collector="many") == 2, "two series")
+        eventually(lambda: len(pids_of(keeper)) == 2, "both to be shown")
+        pids = pids_of(keeper)
+        keeper.configure(settings.replace("host = here", "host = there\ntags = a=1\ntype.seq.count = counter"))
+        keeper.reload()
+        eventually(lambda: keeper.metric("keeper_collector_series", collector="many") == 3, "three series", 30)
+        eventually(lambda: keeper.metric("seq_count_total", collector="count", b="c") >= 0, "another type")
+        await_all(victoria, done, "all points")
+        eventually(lambda: victoria.points("seq.count", host="there", a="1"), "points with other tags")
+        assert pids_of(keeper) == pids
+
+
+def test_the_way_to_opentsdb_is_tried_again_until_it_can_be_had(
+    folder: Folder, tmp_path: Path, victoria: Victoria
+) -> None:
+    """Another has the spool when a reload wants it: that is said, the scripts go on, and it is sent when it is free."""
+    done = counting(folder, tmp_path)
+    settings = SETTINGS.format(folder=folder.path, port=victoria.put, way="http")
+    without = settings[: settings.index("[opentsdb]")] + settings[settings.index("[rule") :]
+    with KeeperProcess(tmp_path / "keeper", "k", without) as keeper:
+        eventually(lambda: printed(done), "the script to run")
+        pids = eventually(lambda: pids_of(keeper), "it to be shown")
+        other = Spool.open(keeper.state_dir / "collectors" / "opentsdb" / "spool", 1 << 20, time.time)
+        keeper.configure(settings)
+        keeper.reload()
+        keeper.await_line("opentsdb=down")
+        other.close()
+        eventually(lambda: victoria.points("seq.count"), "points", 20)
+        assert pids_of(keeper) == pids
+
+
+def test_what_went_while_there_was_no_runner_is_forgotten(folder: Folder, tmp_path: Path) -> None:
+    """A script that failed and is removed in the moment its runner is killed keeps no alert and no metric."""
+    path = folder.put("bad", "exit 3")
+    folder.put("good", 'echo "good.x $(date +%s) 1"; exec sleep 1000')
+    with KeeperProcess(tmp_path / "keeper", "k", f"[collectors]\ndir = {folder.path}\n") as keeper:
+        eventually(lambda: keeper.metric("keeper_collector_failing", collector="bad") == 1, "it to fail")
+        eventually(lambda: pids_of(keeper), "the other to be shown")
+        parent = int(Path(f"/proc/{pids_of(keeper)['good']}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(parent, signal.SIGSTOP)
+        path.unlink()
+        os.kill(parent, signal.SIGKILL)
+        keeper.await_line("collector=bad stage=gone")
+        eventually(lambda: "bad" not in stands_of(keeper), "it to be gone")
+        assert isnan(keeper.metric("keeper_collector_failing", collector="bad"))
+
+
 def pids_of(keeper: KeeperProcess) -> dict[str, int]:
     """Of those that run."""
     return {name: stand["pid"] for name, stand in stands_of(keeper).items() if stand["pid"]}
@@ -238,6 +296,55 @@ def test_a_folder_that_changes_all_the_time(folder: Folder, tmp_path: Path, seco
         assert not [one for one in stands_of(keeper).values() if one["failures"]]
         assert keeper.stop() == 0
     assert not scripts_of(folder)
+
+
+def test_standard_input_is_sent_as_it_comes_and_none_of_it_is_lost(
+    folder: Folder, tmp_path: Path, victoria: Victoria
+) -> None:
+    """What comes is sent before more comes, and SIGTERM ends the waiting; of more than the spool holds nothing falls
+    out of it."""
+    settings = SETTINGS.format(folder=folder.path, port=victoria.put, way="http")
+    keeper = KeeperProcess(tmp_path / "keeper", "k", settings)
+    argv = [PROGRAM, "collectors", "run-all", "-c", str(keeper.config), "--stdin"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as program:
+        assert program.stdin is not None
+        program.stdin.write(b"in.x 1700000000 1 a=b\n")
+        program.stdin.flush()
+        eventually(lambda: victoria.points("in.x"), "the first point")
+        os.kill(program.pid, signal.SIGTERM)
+        assert program.wait(5) == 0
+    keeper.configure(settings.replace("dedup = 0s", "dedup = 0s\nspool = 1MiB"))
+    many = "".join(f"in.y {1_700_000_000 + n} {n} a=b\n" for n in range(60_000))
+    assert keeper.collectors("run-all", "--stdin", stdin=many).returncode == 0
+    assert len(victoria.points("in.y")) == 60_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_single_run_that_is_ended_leaves_no_script_behind(folder: Folder, tmp_path: Path, number: int) -> None:
+    folder.put("long", "echo a.b 1700000000 1; exec sleep 1000")
+    keeper = KeeperProcess(tmp_path / "keeper", "k", f"[collectors]\ndir = {folder.path}\n")
+    argv = [PROGRAM, "collectors", "run", "-c", str(keeper.config), "long", "--for", "100s"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert b"a.b" in program.stdout.readline()
+        [script] = children_of(program.pid)
+        os.kill(program.pid, number)
+        program.wait(10)
+    eventually(lambda: not Path(f"/proc/{script}").exists(), "the script to be gone", 5)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_what_two_people_say_at_once_is_both_heard(folder: Folder, tmp_path: Path) -> None:
+    """Many disable a script each, in one moment: all of them are disabled."""
+    keeper = KeeperProcess(tmp_path / "keeper", "k", f"[collectors]\ndir = {folder.path}\n")
+    names = [f"s{n}" for n in range(12)]
+    argv = [PROGRAM, "collectors", "disable", "-c", str(keeper.config), "--why", "test"]
+    programs = [subprocess.Popen([*argv, name], stdout=subprocess.DEVNULL) for name in names]
+    assert [program.wait(30) for program in programs] == [0] * len(names)
+    assert sorted(read_orders(keeper.state_dir / "collectors").disabled) == sorted(names)
 
 
 def test_it_can_be_used_alone(folder: Folder, tmp_path: Path, victoria: Victoria) -> None:
