@@ -13,7 +13,7 @@ from types import FrameType
 from prometheus_client import CollectorRegistry
 
 from keeper import __version__
-from keeper.build import COLLECTORS, delivery_of, forms, pipeline, subjects
+from keeper.build import delivery_of, forms, pipeline, subjects
 from keeper.config import load
 from keeper.core.alert import Alert, retire, wake
 from keeper.core.event import StateFailed
@@ -114,7 +114,7 @@ class Daemon:
         if self.failover is not None:
             self.failover.start()
         if self.collecting is not None:
-            self.collecting.start()
+            self.collecting.thread.start()
         log.info("keeper=%s state=started version=%s listen=%s", self.name, __version__, self.server.address)
         self.inbox.call(lambda: self.loop.journal("start", "keeper", f"keeper {__version__} started as {self.name}"))
         self.service.say(f"READY=1\nSTATUS=watching {len(self.loop.pipelines) - 1} subjects")
@@ -129,12 +129,8 @@ class Daemon:
         return self.settings.keeper.name
 
     def _make_collecting(self, settings: Settings) -> Collecting:
-        def journal(kind: str, text: str) -> None:
-            self.inbox.call(lambda: self.loop.journal(kind, COLLECTORS, text))
-
-        made = Collecting(
-            settings, self.clock, self.random, self.inbox, MeasureCollectors(self.metrics), journal, self._on_failed
-        )
+        measure = MeasureCollectors(self.metrics)
+        made = Collecting(settings, self.clock, self.random, self.inbox, self.loop, measure, self._on_failed)
         self.metrics.registry.register(made.exposed)
         return made
 
@@ -149,7 +145,7 @@ class Daemon:
         if self.failover is not None:
             self.failover.stop()
         if self.collecting is not None:
-            self.collecting.stop()
+            self.collecting.thread.stop()
         self.crew.stop()
         self.announcer.stop()
         self.inbox.close()
@@ -158,7 +154,7 @@ class Daemon:
         if self.failover is not None:
             self.failover.join(left())
         if self.collecting is not None:
-            self.collecting.join(left())
+            self.collecting.thread.join(left())
         self.crew.join(left)
         self.announcer.join(left)
         for call in self.inbox.take(0.0)[0]:  # what a run told last

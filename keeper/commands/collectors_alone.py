@@ -16,6 +16,7 @@ from types import FrameType
 from uuid import uuid4
 
 from keeper.collectors.dedup import Dedup
+from keeper.collectors.known import read_series
 from keeper.collectors.plan import added_tags, terms_of
 from keeper.collectors.settings import CollectorsSettings
 from keeper.core.point import Point, line
@@ -23,7 +24,7 @@ from keeper.errors import KeeperError
 from keeper.formats.datapoint import Datapoints
 from keeper.opentsdb.settings import OpentsdbSettings
 from keeper.runtime.clock import Clock, since_boot
-from keeper.runtime.collecting import LEVELS, read_series
+from keeper.runtime.collecting import LEVELS
 from keeper.runtime.forwarding import Forwarding
 from keeper.runtime.own_log import set_up
 from keeper.runtime.runner_process import Message, RunnerProcess

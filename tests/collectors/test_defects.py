@@ -15,12 +15,12 @@ from uuid import uuid4
 
 import pytest
 
+from keeper.collectors.known import read_series
 from keeper.collectors.life import GRACE, LONGEST_REST
 from keeper.core.point import Point
 from keeper.opentsdb.settings import OpentsdbSettings
 from keeper.opentsdb.terms import Target
 from keeper.runtime.clock import Clock
-from keeper.runtime.collecting import read_series
 from keeper.runtime.forwarding import Forwarding
 from tests.collectors.conftest import Ran
 from tests.collectors.folder import Folder

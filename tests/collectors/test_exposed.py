@@ -6,8 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from keeper.collectors.exposed import Exposed, name_of
+from keeper.collectors.known import read_series
 from keeper.core.point import Series
-from keeper.runtime.collecting import read_series
 from tests.peers.prometheus import promtool
 
 
