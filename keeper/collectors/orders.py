@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from keeper.errors import KeeperError
 
 FILE = "orders.json"
-LOCK = "orders.lock"
 MOST = 2000
 MAX_BYTES = 1 << 20
 
@@ -57,9 +56,9 @@ def alone(folder: Path) -> Iterator[None]:
     """What is read and written meanwhile, nobody else changes in between. Raises KeeperError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise KeeperError(_unwritable(folder / LOCK, error)) from error
+        raise KeeperError(_unwritable(folder, error)) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import resource
 import signal
 import subprocess
@@ -285,6 +286,52 @@ def processor_time(pid: int) -> float:
     """Seconds it has used."""
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+DROPS = """
+import os, pwd, signal, sys, time
+from collectors.lib import who
+stat = open("/proc/self/stat")  # as long as it is root
+user = pwd.getpwnam(who.USER)
+os.setgid(user.pw_gid)
+os.setuid(user.pw_uid)
+sys.stdin.close()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.nice(19)
+while True:
+    print("drops.uid", int(time.time()), os.getuid(), flush=True)
+    time.sleep(1)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_one_that_becomes_another_user_is_read_and_ended_like_any_other(tmp_path: Path, cookie: str) -> None:
+    """As many of tcollector's do, with what they need from the folder's `lib`: by keeper's end, and by the next runner
+    when this one is killed, though the kernel forgets whose child it is."""
+    folder = Folder(tmp_path / "collectors")
+    (folder.path / "lib").mkdir()
+    (folder.path / "lib" / "who.py").write_text("USER = 'nobody'\n")
+    folder.put("drops", DROPS, by="/usr/bin/env python3")
+    terms, told = Terms(str(folder.path), cookie), list[Message]()
+
+    def points() -> list[Message]:
+        told.extend(runner.hear(0.1))
+        return [message for message in told if message[0] == "points"]
+
+    runner = RunnerProcess(terms, since_boot)
+    eventually(points, "its point")
+    assert points()[0][3][0][2] == pwd.getpwnam("nobody").pw_uid
+    [first] = marked(cookie)
+    os.kill(runner.pid, signal.SIGKILL)
+    runner.close()
+    told.clear()
+    runner = RunnerProcess(terms, since_boot)
+    try:
+        eventually(points, "another one's point")
+        assert first not in marked(cookie)
+    finally:
+        runner.end(5.0)
+    assert marked(cookie) == {}
 
 
 HOSTILE = """
