@@ -11,7 +11,7 @@ from typing import Any
 
 from keeper.collectors.orders import Orders, Said, alone, read_orders, write_orders
 from keeper.commands.collectors_alone import add_alone_arguments, run_all
-from keeper.commands.collectors_run import run_once
+from keeper.commands.collectors_run import run_once, scripts, unknown
 from keeper.commands.collectors_try import try_folder
 from keeper.commands.paint import painted
 from keeper.commands.status import address_of, ask
@@ -88,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
 def say(settings: Settings, name: str, why: str | None) -> int:
     """Disable for this reason, or enable. A running keeper sees it within a second."""
     folder = Path(settings.keeper.state_dir) / "collectors"
+    if why is not None and name not in (known := scripts(settings)):
+        raise unknown(name, known)
     with alone(folder):
         return _say(folder, name, why)
 
@@ -101,7 +103,7 @@ def _say(folder: Path, name: str, why: str | None) -> int:
         print(f"{name} is disabled")
         return 0
     write_orders(folder, Orders(disabled, {**orders.again, name: now}))
-    print(f"{name} is enabled{'' if name in orders.disabled else ' (it was not disabled), and runs again now'}")
+    print(f"{name} is enabled{'' if name in orders.disabled else ' (it was not disabled)'}, and runs again now")
     return 0
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import selectors
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -15,7 +16,7 @@ from uuid import uuid4
 from keeper.collectors import launch
 from keeper.collectors.launch import Gone, Process
 from keeper.collectors.life import GRACE, RETIRES, said_code
-from keeper.collectors.plan import shipped, terms_of
+from keeper.collectors.plan import SHIPPED, shipped, terms_of
 from keeper.collectors.plugin import Plugin, checked, find
 from keeper.commands.paint import painted
 from keeper.core.lines import LineSplitter
@@ -117,20 +118,27 @@ def _interrupted(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def scripts(settings: Settings) -> dict[str, Plugin]:
+    """All that lie in the folder, and keeper's own, by name."""
+    general = settings.collectors
+    if general is None:
+        return {}
+    plugins = {name: Plugin(name, argv[-1], 0.0, (0, 0, 0), argv) for name, argv in shipped(general).items()}
+    if not general.dir:
+        return plugins
+    try:
+        return {**find(Path(general.dir)).plugins, **plugins}
+    except OSError as error:
+        raise KeeperError(f"{general.dir} cannot be read: {error.strerror}") from error
+
+
+def unknown(name: str, known: Iterable[str]) -> KeeperError:
+    return KeeperError(f"there is no script {name!r}; known are {', '.join(sorted(known)) or 'none'}")
+
+
 def found(settings: Settings, name: str) -> Plugin:
     """The script of that name, checked; or a file by its path."""
-    general = settings.collectors
-    plugins = {}
-    if general is not None:
-        own = shipped(general)
-        plugins = {key: Plugin(key, argv[-1], 0.0, (0, 0, 0), argv) for key, argv in own.items()}
-        if general.dir:
-            try:
-                plugins |= find(Path(general.dir)).plugins
-            except OSError as error:
-                raise KeeperError(f"{general.dir} cannot be read: {error.strerror}") from error
-        if name in own:
-            return plugins[name]
+    plugins = scripts(settings)
     if name in plugins:
         plugin = plugins[name]
     elif "/" in name:
@@ -138,9 +146,8 @@ def found(settings: Settings, name: str) -> Plugin:
         interval = float(path.parent.name) if path.parent.name.isdigit() else 0.0
         plugin = Plugin(path.name, str(path), interval, (0, 0, 0), (str(path),))
     else:
-        known = ", ".join(sorted(plugins)) or "none"
-        raise KeeperError(f"there is no script {name!r}; known are {known}. A path is fine, too")
-    if why := checked(plugin).why_not:
+        raise unknown(name, plugins)
+    if name != SHIPPED and (why := checked(plugin).why_not):
         raise KeeperError(why)
     return plugin
 

@@ -48,7 +48,9 @@ class MeasureCollectors:
     def forwarding(self, status: Mapping[str, Any]) -> None:
         """What is on its way to OpenTSDB."""
         m = self._m
-        m.tsdb_up.set(status["up"])
+        # Until something was sent, or could not be, nobody knows.
+        known = status["last_sent"] is not None or not status["up"]
+        m.tsdb_up.set(status["up"] if known else float("nan"))
         m.tsdb_waiting.set(status["waiting"])
         m.tsdb_bytes.set(status["bytes"])
         m.tsdb_oldest.set(status["oldest"] or 0.0)

@@ -74,7 +74,7 @@ def test_a_file_may_be_run_by_its_path(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nothing", "there is no script 'nothing'; known are good, open. A path is fine, too"),
+        ("nothing", "there is no script 'nothing'; known are good, open"),
         ("open", "can be written by others; chmod go-w"),
         ("/no/such/file", "/no/such/file cannot be looked at: No such file or directory"),
     ],
@@ -85,6 +85,15 @@ def test_what_cannot_be_run_is_said_with_its_cure(folder: Folder, name: str, sai
     ran = keeper(folder, "run", name)
     assert said in ran.stderr
     assert ran.returncode == 1
+
+
+def test_only_what_is_there_can_be_disabled(folder: Folder) -> None:
+    """A slip of the finger is said; what was disabled and is gone by now can be enabled."""
+    path = folder.put("good", GOOD, 15)
+    assert "there is no script 'goof'; known are good" in keeper(folder, "disable", "goof", "--why", "x").stderr
+    assert keeper(folder, "disable", "good", "--why", "x").stdout == "good is disabled\n"
+    path.unlink()
+    assert keeper(folder, "enable", "good").stdout == "good is enabled, and runs again now\n"
 
 
 def test_a_whole_folder_is_tried(folder: Folder) -> None:

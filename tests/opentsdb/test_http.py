@@ -72,9 +72,10 @@ def test_basic_authentication_and_tls_before_a_real_tsd(victoria: Victoria, tmp_
         program.start(lambda: listens(port))
         known: dict[str, Any] = {"tls": True, "ca_file": str(cert), "user": "keeper"}
         assert way(port, **known, password=SECRET).send(lines) == Sent(1000)
-        error = failure(way(port, **known, password=f"{SECRET}x"), lines)
+        few = lines[:3]  # it does not read a longer body before it answers, and closes: a reset may come first
+        error = failure(way(port, **known, password=f"{SECRET}x"), few)
         assert "cannot find the provided auth token" in str(error)
-        assert error.rest == lines
+        assert error.rest == few
         error = failure(way(port, tls=True, user="keeper", password=SECRET))
         assert "its TLS certificate is not valid" in str(error)
         assert not error.unknown
