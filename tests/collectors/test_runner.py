@@ -157,6 +157,15 @@ def test_one_that_ignores_to_be_told_is_killed_and_delays_nobody(folder: Folder,
     assert ran.stand("stubborn")["why"] == "it ran longer than its 2 s and was stopped"
 
 
+def test_what_it_started_goes_with_it_at_once(folder: Folder, ran: Ran) -> None:
+    """What is in its group: nobody waits for it, and it holds no pipe of ours open."""
+    folder.put("forks", "sleep 1000 & echo $! >&2; exit 0", 100)
+    ran.runner.roster.terms = ran.runner.roster.terms._replace(spread=0.1)
+    ran.until(lambda: ran.said("forks"), "its child's number")
+    ran.until(lambda: ran.stand("forks")["worked"], "its end")
+    ran.until(lambda: not alive(int(ran.said("forks")[0][1])), "its child to be gone", 5)
+
+
 def test_a_person_may_disable_it_and_have_it_run_again(folder: Folder, ran: Ran) -> None:
     folder.put("one", f"{PRINTS}; exec sleep 1000")
     ran.until(lambda: ran.points("one"), "its point")
