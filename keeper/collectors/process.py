@@ -22,7 +22,7 @@ from random import SystemRandom
 from keeper.collectors.frames import Frames, frame
 from keeper.collectors.launch import sweep
 from keeper.collectors.ready import Ready
-from keeper.collectors.runner import Message, Runner
+from keeper.collectors.runner import Message, Runner, own_children
 from keeper.collectors.terms import read_terms
 from keeper.errors import KeeperError
 from keeper.runtime.clock import Clock, since_boot
@@ -113,7 +113,7 @@ def main() -> int:
     gc.freeze()
     ready = Ready()
     ready.read(0, orders.read)
-    runner = Runner(terms, Line(1, ready).tell, ready, since_boot, Clock().wall, SystemRandom())
+    runner = Runner(terms, Line(1, ready).tell, ready, since_boot, Clock().wall, SystemRandom(), own_children)
     try:
         grace = _run(runner, orders)
     except BrokenPipeError:

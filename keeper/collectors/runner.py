@@ -35,7 +35,8 @@ Message = tuple[Any, ...]
 
 class Runner:
     """`tell` takes what keeper shall know: `points`, `stand`, `said`, `gone`, `complaints`, `sees`. `now` never jumps;
-    `wall` is for the times that scripts print. Others may have calls of their own in `ready`."""
+    `wall` is for the times that scripts print. Others may have calls of their own in `ready`. Whatever `children` names
+    is taken for something that scripts started, and is ended when it is time."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Runner:
         now: Callable[[], float],
         wall: Callable[[], float],
         random: Random,
+        children: Callable[[], set[int]],
     ) -> None:
         self.roster = Roster(terms, tell, random)
         self._ready = ready
@@ -52,6 +54,7 @@ class Runner:
         self._now = now
         self._wall = wall
         self._random = random
+        self._children = children
         self._look_at = 0.0
         self._tell_at = 0.0
         self._paused: list[tuple[Running, int]] = []  # with what of theirs is not read meanwhile
@@ -119,7 +122,7 @@ class Runner:
     def _end_all(self) -> int:
         """Kill what there is. Returns how many there were."""
         self._bury()
-        children = _children()
+        children = self._children()
         for child in children:
             launch.kill(child)
         return len(children) + launch.sweep(self.roster.terms.cookie, lambda _pid, _name: False)
@@ -223,14 +226,14 @@ class Runner:
     # -- what was left behind --------------------------------------------------------------------------------------
 
     def _bury(self) -> None:
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                continue
+        for child in self._children():
+            with suppress(ChildProcessError):
+                os.waitpid(child, os.WNOHANG)
 
     def _end_orphans(self) -> None:
         """End what a script started in a session of its own and left behind; while the script runs, it is spared."""
         known = {one.process.pid for one in self._all() if one.process is not None}
-        orphans = _children() - known
+        orphans = self._children() - known
         for orphan in list(orphans):
             with suppress(ChildProcessError):
                 if os.waitpid(orphan, os.WNOHANG)[0]:
@@ -251,7 +254,7 @@ class Runner:
                 launch.kill(pid)
 
 
-def _children() -> set[int]:
+def own_children() -> set[int]:
     """Those of this process, which is the parent of whatever lost its own; none where a kernel does not tell."""
     with suppress(OSError):
         return {int(pid) for pid in Path("/proc/self/task", str(os.getpid()), "children").read_text().split()}

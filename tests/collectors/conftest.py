@@ -24,7 +24,8 @@ class Ran:
     def __init__(self, terms: Terms) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.deaf = False  # it takes nothing that is told
-        self.runner = Runner(terms, self._tell, Ready(), since_boot, Clock().wall, Random(1))
+        # The children of this process are the tests' own.
+        self.runner = Runner(terms, self._tell, Ready(), since_boot, Clock().wall, Random(1), set)
 
     def _tell(self, message: tuple[Any, ...]) -> bool:
         if not self.deaf:

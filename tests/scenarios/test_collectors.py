@@ -341,6 +341,8 @@ def test_what_two_people_say_at_once_is_both_heard(folder: Folder, tmp_path: Pat
     """Many disable a script each, in one moment: all of them are disabled."""
     keeper = KeeperProcess(tmp_path / "keeper", "k", f"[collectors]\ndir = {folder.path}\n")
     names = [f"s{n}" for n in range(12)]
+    for name in names:
+        folder.put(name, "exit 13")
     argv = [PROGRAM, "collectors", "disable", "-c", str(keeper.config), "--why", "test"]
     programs = [subprocess.Popen([*argv, name], stdout=subprocess.DEVNULL) for name in names]
     assert [program.wait(30) for program in programs] == [0] * len(names)
