@@ -82,7 +82,7 @@ class Running:
         try:
             data = os.read(self.process.out, PIECE)
         except BlockingIOError:
-            data, self.more = b"", False
+            self.more = False
             return []
         self.more = len(data) == PIECE
         if not data:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keeper.collectors.dedup import Dedup
-from keeper.core.point import Point, line
+from keeper.core.point import Point, Series, line
 from keeper.opentsdb.newest import Newest
 from keeper.opentsdb.sender import Sender
 from keeper.opentsdb.settings import OpentsdbSettings
@@ -104,13 +104,10 @@ class Forwarding:
             self.newest.took((f"{collector} {point.series.text}", point.at) for collector, point in waiting)
 
     def _figures(self) -> list[bytes]:
-        at = int(self._clock.wall())
-        found = []
-        for metric, tags, value in self._statistics() if self._statistics else ():
-            own = {name for name, _ in tags}
-            words = [f"{name}={text}" for name, text in (*tags, *(tag for tag in self._tags if tag[0] not in own))]
-            found.append(" ".join(("tcollector." + metric, str(at), str(value), *words)).encode())
-        return found
+        at = int(self._clock.wall()) * 1000
+        figures = self._statistics() if self._statistics else ()
+        points = [Point(Series(f"tcollector.{metric}", tags), at, value) for metric, tags, value in figures]
+        return [line(point, self._tags).encode() for point in points]
 
     @property
     def trouble(self) -> str:
