@@ -8,10 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from keeper.durable import sync_folder
 from keeper.errors import StateError
 from keeper.opentsdb.place import Place, PlaceFile
 from keeper.opentsdb.record import Packed, Record
-from keeper.opentsdb.segment import BEGIN, Segment, number_of, read, scan, sync_folder
+from keeper.opentsdb.segment import BEGIN, Segment, number_of, read, scan
 from keeper.opentsdb.writing import Writing
 
 SEGMENTS = 16  # in a full spool, about: so much of it falls out at once

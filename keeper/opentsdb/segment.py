@@ -79,12 +79,3 @@ def read(file: int, begin: int, end: int) -> Iterator[Record]:
             return
         yield record._replace(begin=begin + record.begin, end=begin + record.end)
         begin += record.end
-
-
-def sync_folder(folder: Path) -> None:
-    """A file that was made is only there after a power cut if its folder is on the disk, too."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -6,7 +6,6 @@ they are delivered; `SPOOL/lock` keeps a second process away.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from threading import Lock
 from typing import Self
 
 from keeper.core.source import Now
+from keeper.durable import lock_folder
 from keeper.errors import StateError
 from keeper.opentsdb.disk import Batch, Disk
 from keeper.opentsdb.hold import Hold
@@ -51,10 +51,8 @@ class Spool:
         if limit < LEAST:
             raise ValueError(f"a spool of {limit} bytes is too small; the least is {LEAST}")
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = lock_folder(folder)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return cls(folder, now, lock, Disk.open(folder, limit), Hold() if hold is None else hold)
             except BaseException:
                 os.close(lock)

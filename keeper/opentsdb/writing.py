@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
+from keeper.durable import begin_file, write_all
 from keeper.opentsdb.record import MAGIC
-from keeper.opentsdb.segment import BEGIN, Segment, path_of, sync_folder
+from keeper.opentsdb.segment import BEGIN, Segment, path_of
 
 
 class Writing:
@@ -27,16 +27,7 @@ class Writing:
         """Make the next one. Raises OSError; then nothing is left of it."""
         self.end()
         path = path_of(self._folder, number)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            _write(file, MAGIC, 0)
-            sync_folder(self._folder)
-        except OSError:
-            os.close(file)
-            with suppress(OSError):
-                path.unlink()
-            raise
-        self._file = file
+        self._file = begin_file(path, MAGIC)
         self.segment = Segment(number, path, BEGIN)
         return self.segment
 
@@ -45,7 +36,7 @@ class Writing:
         and when that cannot be made sure nothing more is appended to this segment."""
         before = segment.size
         try:
-            _write(self._file, data, before)
+            write_all(self._file, data, before)
             os.fdatasync(self._file)
         except OSError:
             try:
@@ -59,10 +50,3 @@ class Writing:
         if self.segment is not None:
             os.close(self._file)
         self.segment, self._file = None, -1
-
-
-def _write(file: int, data: bytes, offset: int) -> None:
-    left = memoryview(data)
-    while left:
-        written = os.pwrite(file, left, offset)
-        left, offset = left[written:], offset + written
