@@ -34,7 +34,23 @@ setup(
         "fast": ["isal>=1.6"],
         # Reads the site's IDL, for `keeper resend` to servers that speak Thrift.
         "thrift": ["thriftpy2>=0.5"],
+        # `keeper receive`: an event loop, HTTP's grammar and JSON at the speed of C.
+        # numpy asks filters for a batch of packets without ids at once.
+        "receiver": ["httptools>=0.6", "numpy>=1.26", "orjson>=3.10", "uvloop>=0.19"],
+        # Other stores and queues of the receiver.
+        "postgresql": ["psycopg[binary]>=3.1"],
+        "beanstalkd": ["greenstalk>=2.0"],
+        "jetstream": ["nats-py>=2.6"],
         "dev": [
+            "greenstalk>=2.0",
+            "httptools>=0.6",
+            "nats-py>=2.6",
+            "numpy>=1.26",
+            "orjson>=3.10",
+            "psycopg[binary]>=3.1",
+            "schemathesis>=3.30",
+            "tornado>=6.4",
+            "uvloop>=0.19",
             "hypothesis>=6.100",
             "isal>=1.6",
             "mypy>=1.10",

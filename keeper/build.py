@@ -11,7 +11,7 @@ from keeper.core.memory import Bounds, Expected, Memory, Subject
 from keeper.delivery.arrears import Arrears, Terms
 from keeper.delivery.delivery import Delivery
 from keeper.delivery.parcel import Parcel
-from keeper.delivery.plan import may_repeat
+from keeper.delivery.plan import may_wait
 from keeper.delivery.recovery import Recovery, RecoveryTerms
 from keeper.formats.nodeos import NodeosFormat
 from keeper.formats.patterns import PatternFormat
@@ -23,6 +23,7 @@ from keeper.settings import AgentSettings, NodeSettings, Settings
 
 KEEPER = "keeper"  # the subject that is keeper itself
 COLLECTORS = "collectors"  # the one that is all collector scripts together
+RECEIVER = "receiver"  # the one that is the receiver of [receiver]
 
 
 def subjects(settings: Settings) -> list[Subject]:
@@ -41,6 +42,8 @@ def subjects(settings: Settings) -> list[Subject]:
     found += [agent_subject(agent) for agent in settings.agents if agent.log]
     if settings.collectors is not None:
         found.append(Subject(COLLECTORS, "collectors", sources=frozenset({COLLECTORS})))
+    if settings.receiver is not None:
+        found.append(Subject(RECEIVER, "receiver", sources=frozenset({"status"})))
     found.append(Subject(KEEPER, "keeper", role=settings.keeper.role))
     return found
 
@@ -114,7 +117,7 @@ def delivery_of(agent: AgentSettings, kept: Delivery | None, parcels: Callable[[
     """An agent's delivery: the one there was, on the new terms, or one that begins with what is stored."""
     terms = Terms(
         skip=frozenset(agent.skip),
-        repeat=may_repeat(agent),
+        repeat=may_wait(agent),
         answer_within=agent.answer_within,
         packets=agent.keep_packets,
         size=agent.keep_bytes,

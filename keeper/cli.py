@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from keeper import __version__
 from keeper.errors import ConfigError, KeeperError
@@ -26,8 +27,14 @@ COMMANDS = {
     "collect": "find in a statistics agent's logs what was not delivered",
     "split": "print collected packets as one event a line, and count them by type",
     "resend": "deliver what a statistics agent lost, each packet once",
+    "receive": "the other end: take in packets and lines, store each once",
+    "work": "bring what was received into the store; `receive` starts its own",
+    "reconcile": "ask the receiver what it has of what an agent lost, and what is truly lost",
+    "letters": "what no store would take, with reasons; try it again",
     "undelivered": "what of an agent has not arrived, as the daemon keeps it",
     "ledger": "the ids of what was delivered: import, export, rebuild, show",
+    "stats": "how much the receiver has stored: by type, source, hour or day",
+    "export": "what the receiver has stored, event by event, as CSV or JSON lines",
     "demo": "play a recorded incident, with page and metrics on loopback",
 }
 
@@ -40,17 +47,16 @@ first steps:
   keeper run -c config.ini             watch
 
 exit codes: 0 well; 1 wrong configuration, input or state (the message says what to do);
-            2 wrong usage; 3 `status`: something fails; 4 `status`: something is unknown
+            2 wrong usage; 3 something fails or is missing, 4 something is unknown: `status`, `reconcile`, `letters`
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = parser(arguments).parse_args(arguments)
-    module = importlib.import_module("keeper.commands." + args.command.replace("-", "_"))
     try:
-        code: int = module.run(args)
+        args = parser(arguments).parse_args(arguments)
+        code: int = module_of(args.command).run(args)
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -85,5 +91,15 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             name, help=help_line, description=help_line, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == used:
-            importlib.import_module("keeper.commands." + name.replace("-", "_")).add_arguments(sub)
+            module_of(name).add_arguments(sub)
     return top
+
+
+def module_of(command: str) -> Any:
+    """Raises KeeperError when the command looks into what the receiver stores, and this host lacks its packages."""
+    try:
+        return importlib.import_module("keeper.commands." + command.replace("-", "_"))
+    except ModuleNotFoundError as error:
+        if error.name != "orjson":
+            raise
+        raise KeeperError("this needs an extra package (orjson): pip install 'keeper[receiver]'") from error

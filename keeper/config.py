@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from keeper.build import COLLECTORS
+from keeper.build import COLLECTORS, RECEIVER
 from keeper.collectors.mistakes import mistakes
 from keeper.collectors.settings import CollectorSettings, CollectorsSettings, why_not_type, why_not_variable
 from keeper.core.ini import Entry, Heading, read_ini
@@ -21,6 +21,7 @@ from keeper.failover.plan import why_unsafe
 from keeper.formats.patterns import check_pattern
 from keeper.formats.pyrepr import NotAValue
 from keeper.formats.pyrepr import parse as parse_value
+from keeper.receiver.mistakes import mistakes as mistakes_of_receiver
 from keeper.rules.metric import MetricRule
 from keeper.rules.rule import Rule
 from keeper.rules.table import RULES
@@ -36,8 +37,8 @@ from keeper.settings import (
 MAX_CONFIG_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_NAMED = ("log", "endpoint", "webhook", "agent", "collector", "rule")  # sections that must have a name
-_SINGLE = ("keeper", "alertmanager", "failover", "collectors", "opentsdb")  # sections that have none
+_NAMED = ("log", "endpoint", "webhook", "agent", "collector", "source", "rule")  # sections that must have a name
+_SINGLE = ("keeper", "alertmanager", "failover", "collectors", "opentsdb", "receiver")  # sections that have none
 _DOTTED: dict[type, dict[str, str]] = {
     LogSettings: {"pattern": "pattern.NAME"},
     AgentSettings: {"method": "method.TYPE", "default": "default.STRUCT.FIELD"},
@@ -47,8 +48,17 @@ _DOTTED: dict[type, dict[str, str]] = {
 """Options of which there may be any number, by the word before the first dot, and how to write them."""
 
 
-def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
-    """Read and check the file. Raises ConfigError with every problem in it, in the order of its lines."""
+Mistakes = Iterable[tuple[str, str, str]]
+"""The section, the option (empty: the section itself) and a sentence, for each."""
+
+
+def load(
+    path: Path,
+    environment: Mapping[str, str] | None = None,
+    further: Callable[[Settings], Mistakes] = lambda settings: (),
+) -> Settings:
+    """Read and check the file. Raises ConfigError with every problem in it, in the order of its lines. `further` finds
+    more of them in settings that are good by themselves."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -60,13 +70,20 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError([f"{path}:{line}: byte {error.start} is not UTF-8; save the file as UTF-8"]) from error
-    return parse(text, str(path), os.environ if environment is None else environment)
+    return parse(text, str(path), os.environ if environment is None else environment, further)
 
 
-def parse(text: str, where: str, environment: Mapping[str, str]) -> Settings:
+def parse(
+    text: str,
+    where: str,
+    environment: Mapping[str, str],
+    further: Callable[[Settings], Mistakes] = lambda settings: (),
+) -> Settings:
     """The same from text. `where` is the file's name for the messages."""
     reading = _Reading(text, where, environment)
     settings = reading.settings()
+    if not reading.problems:
+        reading.found(further(settings))
     if reading.problems:
         raise ConfigError([sentence for _, sentence in sorted(reading.problems, key=lambda p: p[0])])
     return settings
@@ -126,6 +143,8 @@ class _Reading:
             collectors=found["collectors"].get(""),
             collector=tuple(one for one in found["collector"].values() if one),
             opentsdb=found["opentsdb"].get(""),
+            receiver=found["receiver"].get(""),
+            sources=tuple(one for one in found["source"].values() if one),
         )
         self.check(settings)
         return replace(settings, nodes=tuple(replace(n, role=n.role or settings.keeper.role) for n in settings.nodes))
@@ -245,13 +264,15 @@ class _Reading:
     def check(self, settings: Settings) -> None:
         """What only the whole file shows."""
         watches = (settings.nodes, settings.logs, settings.endpoints, settings.agents, settings.collectors)
-        if not any(watches) and not self.problems:
+        if not any((*watches, settings.receiver)) and not self.problems:
             self.wrong(0, "there is nothing to watch; add a [node] with log = file:/path and api = http://HOST:PORT")
         known: dict[str, str] = {}
         watched = [("node", n.name) for n in settings.nodes]
         watched += [("log", n.name) for n in settings.logs] + [("endpoint", n.name) for n in settings.endpoints]
         watched += [("agent", n.name) for n in settings.agents if n.log]
-        taken = {"keeper": "keeper itself", **({COLLECTORS: "[collectors]"} if settings.collectors else {})}
+        ours = {COLLECTORS: settings.collectors, RECEIVER: settings.receiver}
+        single = [name for name, section in ours.items() if section is not None]
+        taken = {"keeper": "keeper itself", **{name: f"[{name}]" for name in single}}
         for kind, name in watched:
             line = self.line_of(kind, name)
             if name in taken:
@@ -265,29 +286,43 @@ class _Reading:
         self.check_intervals(settings)
         self.check_failover(settings)
         self.check_collectors(settings)
-        if settings.collectors:
-            known[COLLECTORS] = COLLECTORS
-        for agent in settings.agents:
-            if agent.wire == "thrift" and agent.url and not agent.idl:
-                line = self.line_of("agent", agent.name)
-                self.wrong(line, f"[agent:{agent.name}]: wire = thrift needs the site's idl; or write wire = json")
+        self.check_receiver(settings)
+        known |= dict(zip(single, single, strict=True))
+        self.check_agents(settings)
         for name, rule in settings.rules.items():
             for subject in rule.subjects:
                 if subject not in known:
                     line = self.line_of("rule", name)
                     self.wrong(line, f"[rule:{name}] subjects: nothing is called {subject!r}{_meant(subject, known)}")
 
+    def check_agents(self, settings: Settings) -> None:
+        for agent in settings.agents:
+            if agent.wire == "thrift" and agent.url and not agent.idl:
+                line = self.line_of("agent", agent.name)
+                self.wrong(line, f"[agent:{agent.name}]: wire = thrift needs the site's idl; or write wire = json")
+            if agent.confirm_source and not agent.confirm:
+                line = self.line_of("agent", agent.name, "confirm_source")
+                self.wrong(line, f"[agent:{agent.name}] confirm_source: it needs confirm, too")
+            if agent.unknown_outcome == "ask" and (agent.script or not agent.confirm):
+                what = "is not for a script" if agent.script else "needs confirm, the address of keeper's receiver"
+                self.wrong(self.line_of("agent", agent.name), f"[agent:{agent.name}]: unknown_outcome = ask {what}")
+
     def check_failover(self, settings: Settings) -> None:
         if self.problems:
             return  # what is missing in it may be why it looks unsafe
-        for section, option, sentence in why_unsafe(settings):
-            kind, _, name = section.partition(":")
-            self.wrong(self.line_of(kind, name, option), sentence)
+        self.found(why_unsafe(settings))
 
     def check_collectors(self, settings: Settings) -> None:
-        if settings.collectors is None and "collectors" in self.sections:
-            return  # it is there, and wrong
-        for section, option, sentence in mistakes(settings):
+        if settings.collectors is not None or "collectors" not in self.sections:  # else it is there, and wrong
+            self.found(mistakes(settings))
+
+    def check_receiver(self, settings: Settings) -> None:
+        sections = sum(section.partition(":")[0] in (RECEIVER, "source") for section in self.sections)
+        if sections == len(settings.sources) + (settings.receiver is not None):  # else one of them is there, and wrong
+            self.found(mistakes_of_receiver(settings))
+
+    def found(self, mistakes: Mistakes) -> None:
+        for section, option, sentence in mistakes:
             kind, _, name = section.partition(":")
             self.wrong(self.line_of(kind, name, option), sentence)
 

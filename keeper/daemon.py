@@ -22,6 +22,7 @@ from keeper.core.silence import Silence, silencing
 from keeper.delivery.parcel import Change
 from keeper.errors import ConfigError
 from keeper.metrics import Metrics
+from keeper.page import render
 from keeper.pipeline import Pipeline
 from keeper.runtime.announce import Announcer
 from keeper.runtime.checkpoint import keep_short
@@ -35,7 +36,7 @@ from keeper.runtime.measure import Measure
 from keeper.runtime.measure_collectors import MeasureCollectors
 from keeper.runtime.own_log import set_up
 from keeper.runtime.publish import Publisher
-from keeper.runtime.serve import Pages, Server
+from keeper.runtime.serve import Pages, Server, routes_of
 from keeper.runtime.store import FILE, Entry, Store
 from keeper.runtime.systemd import ServiceManager
 from keeper.runtime.watch import Thread
@@ -67,7 +68,9 @@ class Daemon:
         self.inbox = Inbox(lambda subject: self.metrics.inbox_dropped.labels(subject).inc())
         limits = Limits(settings.keeper.late, settings.keeper.clock_jump)
         self.loop = Loop(self.clock, self.inbox, limits, self.measure, self.settle)
-        pages = Pages(self.metrics.registry, lambda: self.publisher.status, self.late, self.not_ready)
+        pages = Pages(
+            routes_of(self.metrics.registry, lambda: self.publisher.status, render, self.late, self.not_ready)
+        )
         self.server = Server(settings.keeper.listen, pages)
         self.service = ServiceManager(os.environ)
         self.announcer = Announcer(

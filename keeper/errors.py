@@ -19,6 +19,10 @@ class StateError(KeeperError):
     """The state database cannot be used: foreign, torn, not writable, or held by another keeper. Refuse to start."""
 
 
+class InUse(StateError):  # noqa: N818  # a state, as Rejected is an answer
+    """Another keeper has it now: try again later, or say so."""
+
+
 class SourceError(KeeperError):
     """The source lost its subject: say so, open it again later."""
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from keeper.actions.kill import read_kill
 from keeper.collectors.settings import CollectorSettings, CollectorsSettings
@@ -21,12 +22,14 @@ from keeper.core.options import (
     option,
     read_url,
     secret,
+    shown_url,
     size,
     text,
     url,
     urls,
 )
 from keeper.opentsdb.settings import OpentsdbSettings
+from keeper.receiver.settings import CONFIRMED, ReceiverSettings, SourceSettings
 from keeper.rules.rule import Rule
 
 ROLES = ("A", "B", "C", "F")
@@ -164,6 +167,16 @@ class WebhookSettings:
     secret: str = secret("", "key of the HMAC-SHA256 signature in X-Keeper-Signature; empty: none")
 
 
+def read_confirm(value: str) -> str:
+    """Where keeper's receiver is; which question it is asked is not for the configuration to say."""
+    address = read_url(value) if value else ""
+    parts = urlsplit(address)
+    if parts.query or parts.fragment or parts.path.endswith(CONFIRMED):
+        where = shown_url(urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix(CONFIRMED), "", "")))
+        raise ValueError(f"it says more than where the receiver is; write {where.rstrip('/')}")
+    return address
+
+
 @dataclass(frozen=True, kw_only=True)
 class AgentSettings:
     """[agent:NAME]: a statistics agent, and the server to which what it lost is sent again. `method.TYPE = METHOD` is
@@ -174,9 +187,14 @@ class AgentSettings:
     wire: str = choice("thrift", ("thrift", "json"), "how packets are written: Thrift's binary protocol, or JSON")
     idl: str = option("", lambda v: read_dir(v) if v else "", "the site's .thrift file")
     ca_file: str = option("", read_ca_file, "certificates to trust instead of the system's")
+    token: str = secret("", "bearer token for url and confirm, where they have no user and password")
+    confirm: str = option("", read_confirm, "address of the receiver that says what it has; empty: none")
+    confirm_source: str = option(
+        "", lambda v: read_name(v) if v else "", "what the agent is called there; empty: what its credentials say"
+    )
     skip: tuple[str, ...] = names("", "types that are never sent again")
     unknown_outcome: str = choice(
-        "resend", ("resend", "hold", "if_deduplicates"), "what to do with packets the server may have accepted"
+        "resend", ("resend", "hold", "if_deduplicates", "ask"), "what to do with packets the server may have accepted"
     )
     deduplicates: bool = flag("no", "the server stores a packet once, however often it comes")
     pacing: str = choice("adaptive", ("adaptive", "classic"), "how fast packets are sent again")
@@ -294,6 +312,8 @@ class Settings:
     collectors: CollectorsSettings | None = None
     collector: tuple[CollectorSettings, ...] = ()
     opentsdb: OpentsdbSettings | None = None
+    receiver: ReceiverSettings | None = None
+    sources: tuple[SourceSettings, ...] = ()
 
 
 SECTIONS: dict[str, Any] = {
@@ -308,5 +328,7 @@ SECTIONS: dict[str, Any] = {
     "collectors": CollectorsSettings,
     "collector": CollectorSettings,
     "opentsdb": OpentsdbSettings,
+    "receiver": ReceiverSettings,
+    "source": SourceSettings,
 }
 """Sections by the word before the colon; `rule` is looked up in RULES, or is one of the site."""

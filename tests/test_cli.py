@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ from keeper import __version__
 from keeper.cli import COMMANDS
 
 
-def keeper(*arguments: str) -> subprocess.CompletedProcess[str]:
+def keeper(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "keeper", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env={**os.environ, **env}
+    )
 
 
 def test_help_teaches_and_names_every_command() -> None:
@@ -107,3 +110,24 @@ def test_a_silence_that_cannot_be_meant_is_refused(arguments: list[str], said: s
     done = keeper("silence", "-c", str(config), *arguments)
     assert done.returncode == 1
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [
+        *((command, "orjson") for command in ("stats", "export", "letters", "reconcile", "work", "receive")),
+        *((command, "numpy") for command in ("work", "receive")),
+    ],
+)
+def test_what_needs_extra_packages_says_which(command: str, package: str, tmp_path: Path) -> None:
+    """On a host that only watches, the receiver's are not installed; nobody gets a traceback for it."""
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules['{package}'] = None\n")
+    config = tmp_path / "config.ini"
+    config.write_text(
+        f"[keeper]\nstate_dir = {tmp_path}\n[receiver]\nlisten = 127.0.0.1:0\nstatus_listen = 127.0.0.1:0\n"
+    )
+    done = keeper(command, "-c", str(config), PYTHONPATH=f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    assert done.returncode == 1
+    assert "keeper: " in done.stderr
+    assert f"({package}): pip install 'keeper[receiver]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from keeper.actions.outfit import why_unsendable
 from keeper.config import load
 from keeper.errors import ConfigError
 from keeper.failover.plan import notes
-from keeper.settings import AgentSettings
+from keeper.receiver.outfit import unready
+from keeper.receiver.settings import ReceiverSettings, shown_store
+from keeper.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,17 +24,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "exit code: 0 the file is good, 1 it has mistakes\n\nexample: keeper check-config config.ini"
 
 
-def unsendable(agent: AgentSettings) -> str | None:
-    """What keeps an agent that is to be sent from being sent: an IDL, a script."""
-    return why_unsendable(agent) if agent.url or agent.script else None
+def of_this_host(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """What keeps the receiver from starting, or an agent's packets from being sent: a file, a package, a script."""
+    yield from unready(settings)
+    for agent in settings.agents:
+        if (agent.url or agent.script) and (why := why_unsendable(agent)):
+            yield f"agent:{agent.name}", "", f"[agent:{agent.name}]: {why}"
+
+
+def receives(own: ReceiverSettings, settings: Settings) -> str:
+    """What becomes of what comes, from the listener to the store."""
+    where = f"takes packets and lines on {own.listen}" + (f" and {own.lines_listen}" if own.lines_listen else "")
+    who = "from " + ", ".join(one.name for one in settings.sources) if settings.sources else "from this host alone"
+    bring = f"{own.workers} worker{'s' if own.workers > 1 else ''}" if own.workers else "workers elsewhere"
+    return f"{where} {who}, queue {own.queue[0]}, {bring}, store {shown_store(own, settings.keeper.state_dir)}"
 
 
 def run(args: argparse.Namespace) -> int:
     path = args.file or args.config
     problems: list[str] = []
     try:
-        settings = load(path)
-        problems = [f"{path}: [agent:{a.name}]: {why}" for a in settings.agents if (why := unsendable(a))]
+        settings = load(path, further=of_this_host)
     except ConfigError as error:
         problems = error.problems
     if args.json:
@@ -48,14 +61,18 @@ def run(args: argparse.Namespace) -> int:
     if settings.collectors is not None:
         folder, own = settings.collectors.dir, ", ".join(settings.collectors.shipped)
         watched.append("collectors " + " and ".join(filter(None, (folder, own and f"keeper's {own}"))))
+    if settings.receiver is not None:
+        watched.append(f"the receiver on {settings.receiver.listen}")
     on = sum(rule.enabled for rule in settings.rules.values())
     targets = (list(settings.alertmanager.urls) if settings.alertmanager else []) + [w.name for w in settings.webhooks]
-    print(f"{path} is good: watches {', '.join(watched)} with {on} rules")
+    print(f"{path} is good: " + (f"watches {', '.join(watched)} with {on} rules" if watched else "nothing is watched"))
+    if settings.receiver is not None:
+        print(f"`keeper receive` {receives(settings.receiver, settings)}")
     for agent in settings.agents:
         if agent.log and not (agent.url or agent.script):
             print(f"note: [agent:{agent.name}] has neither url nor script: what it loses is kept, and not sent again")
     for note in notes(settings):
         print(f"note: {note}")
-    if not targets:
+    if not targets and watched:
         print("note: no [alertmanager] and no [webhook:NAME]: alerts are only shown on the page and in /metrics")
     return 0

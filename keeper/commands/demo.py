@@ -13,6 +13,7 @@ from keeper.build import forms, pipeline, subjects
 from keeper.config import parse
 from keeper.core.batch import Chunk, SourceUp
 from keeper.metrics import Metrics
+from keeper.page import render
 from keeper.replay import FOREVER_SEEN
 from keeper.runtime.clock import Clock, iso
 from keeper.runtime.inbox import Inbox
@@ -20,7 +21,7 @@ from keeper.runtime.loop import Limits, Loop, Turned
 from keeper.runtime.measure import Measure
 from keeper.runtime.playback import PlayClock, recording, scenes
 from keeper.runtime.publish import Publisher
-from keeper.runtime.serve import Pages, Server
+from keeper.runtime.serve import Pages, Server, routes_of
 from keeper.runtime.watch import Thread
 
 RECORDINGS = ("A", "B", "C")
@@ -93,7 +94,9 @@ class Demo:
         self.loop = Loop(self.clock, self.inbox, limits, self.measure, self.settle)
         made = forms(settings)
         self.loop.adopt([pipeline(s, settings, made.get(s.name), {}, not_silenced, start) for s in subjects(settings)])
-        pages = Pages(self.metrics.registry, lambda: self.publisher.status, lambda: None, lambda: None)
+        pages = Pages(
+            routes_of(self.metrics.registry, lambda: self.publisher.status, render, lambda: None, lambda: None)
+        )
         self.server = Server(settings.keeper.listen, pages)
         self.posters = {name: self.inbox.poster(name, "log") for name in recorded}
         self.failed: list[str] = []

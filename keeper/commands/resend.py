@@ -7,10 +7,11 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import FrameType
 from typing import Any
 
@@ -20,7 +21,7 @@ from keeper.delivery.account import Account
 from keeper.delivery.appended import Appended, Unchanged
 from keeper.delivery.exchange import Line
 from keeper.delivery.ledger import Ledger, agent_home, home, made
-from keeper.delivery.outfit import headers_of, limits_of, line_of, pacing_of, wire_of
+from keeper.delivery.outfit import ask_receiver, headers_of, limits_of, line_of, pacing_of, wire_of
 from keeper.delivery.packet import Packet, WrongLine, packets
 from keeper.delivery.plan import Item, Plan, plan, text_of
 from keeper.delivery.rejects import FILE as REJECTED
@@ -61,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wire", choices=("thrift", "json"))
     parser.add_argument("--idl", type=Path, help="the site's .thrift file")
     parser.add_argument("--skip", action="append", default=[], metavar="TYPE", help="a type not to send (repeatable)")
-    parser.add_argument("--unknown", choices=("resend", "hold", "if_deduplicates"), help="packets the server may have")
+    parser.add_argument(
+        "--unknown", choices=("resend", "hold", "if_deduplicates", "ask"), help="packets the server may have"
+    )
     parser.add_argument("--pacing", choices=("adaptive", "classic"))
     parser.add_argument("--in-flight", type=int, metavar="N", help="the most packets under way at once")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where ledger, ids.ok and log are; default: see below")
@@ -86,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
             print(remark, file=sys.stderr)
         reject = (lambda packet, why: None) if args.dry_run else rejects.add
         shown = sys.stderr.isatty() and not args.json
+        if unsaid := ask_receiver(packets(args.what), ledger, settings, clock.now, Event().wait):
+            print(f"the receiver was asked: {unsaid}", file=sys.stderr)
         found = counted(packets(args.what)) if shown else packets(args.what)
         planned = plan(found, ledger, wire, settings, reject)
         show_plan(planned, settings, args)
@@ -110,26 +115,32 @@ def chosen(args: argparse.Namespace) -> AgentSettings:
     agents = load(args.config).agents if args.config else (AgentSettings(name=args.agent or "agent"),)
     if not agents:
         raise KeeperError(f"{args.config} has no [agent:NAME] to say where to send; or give --url")
-    found = [agent for agent in agents if args.agent in (None, agent.name)]
-    if not found:
-        raise KeeperError(f"there is no [agent:{args.agent}]; known are {', '.join(agent.name for agent in agents)}")
-    if len(found) > 1:
-        raise KeeperError(f"which agent? --agent {' or --agent '.join(agent.name for agent in found)}")
+    found = agent_of(agents, args.agent)
     given: dict[str, Any] = {"wire": args.wire, "pacing": args.pacing, "unknown_outcome": args.unknown}
     given["idl"] = str(args.idl) if args.idl else None
     try:
         given["url"] = read_url(args.url) if args.url else None
-        given["name"] = read_name(found[0].name)
+        given["name"] = read_name(found.name)
     except ValueError as error:
         raise KeeperError(f"--url or --agent: {error}") from error
     if args.in_flight is not None and not 1 <= args.in_flight <= 64:
         raise KeeperError("--in-flight: from 1 to 64")
     given["in_flight"] = args.in_flight
     changed = {name: value for name, value in given.items() if value is not None}
-    settings = replace(found[0], **changed, skip=(*found[0].skip, *args.skip))
+    settings = replace(found, **changed, skip=(*found.skip, *args.skip))
     if not settings.url:
         raise KeeperError("where to? Give --url, or url in [agent:NAME] of the configuration")
     return settings
+
+
+def agent_of(agents: Sequence[AgentSettings], name: str | None) -> AgentSettings:
+    """The one that is meant, the only one if none is named. Raises KeeperError."""
+    found = [agent for agent in agents if name in (None, agent.name)]
+    if not found:
+        raise KeeperError(f"there is no [agent:{name}]; known are {', '.join(agent.name for agent in agents)}")
+    if len(found) > 1:
+        raise KeeperError(f"which agent? --agent {' or --agent '.join(agent.name for agent in found)}")
+    return found[0]
 
 
 def send(

@@ -416,10 +416,15 @@ class Chain:
         """When `close_windows` may have something new to say; infinity when it waits for a block."""
         return self._closes_at
 
-    def close_windows(self, now: float) -> list[WindowClosed]:
-        """Judge the windows that are over: past by `grace`, with a later block seen, in unbroken sight of the log."""
+    def close_windows(self, by: float, now: float = -_NEVER) -> list[WindowClosed]:
+        """Judge the windows that are over: past by `grace`, with a later block seen, in unbroken sight of the log.
+
+        `by` is the time of the log, `now` the time everything was brought to so far. It is ahead of the log while a
+        backlog is read: blocks that came within the grace of their window are still to be taken then.
+        """
         closed: list[WindowClosed] = []
-        while self._closes_at <= now:
+        now = max(now, by)
+        while self._closes_at <= by:
             if (window := self._close(now)) is not None:
                 closed.append(window)
         return closed

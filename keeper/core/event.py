@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+from keeper.core.receiver_event import ReceiverAnswer
+
 
 class BlockProduced(NamedTuple):
     """This node signed a block. `slot_time` is the block's own time; `id` as printed, 8 to 16 hex digits,
@@ -391,7 +393,7 @@ class EndpointAnswer(NamedTuple):
 
 class AnswerFailed(NamedTuple):
     """An HTTP question got no valid answer. `question` is `info`, `paused`, `schedule`, `connections`,
-    `reference` or `endpoint`; `reason` is a sentence without credentials."""
+    `reference`, `endpoint` or `status`; `reason` is a sentence without credentials."""
 
     at: float
     question: str
@@ -440,6 +442,7 @@ Event: TypeAlias = (
     | PausedAnswer
     | ScheduleAnswer
     | EndpointAnswer
+    | ReceiverAnswer
     | AnswerFailed
 )
 

@@ -41,6 +41,8 @@ from keeper.core.event import (
 )
 from keeper.core.outage import Outages
 from keeper.core.points import PointMemory
+from keeper.core.receiver_event import ReceiverAnswer
+from keeper.core.receiver_memory import ReceiverMemory
 from keeper.core.ring import EVENT_BYTES, Ring
 from keeper.core.slots import WINDOW_SECONDS, round_seconds
 from keeper.core.tally import Acceptance, counts
@@ -81,6 +83,7 @@ NOT_LOGGED = frozenset(
         PausedAnswer,
         PeerCount,
         PointSeen,
+        ReceiverAnswer,
         ReferenceAnswer,
         ScheduleAnswer,
         StateFailed,
@@ -108,8 +111,8 @@ ANY_ANSWER = Expected()
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is watched. `kind` is `node`, `log`, `endpoint`, `agent`, `collectors` or `keeper`; `sources` names what can
-    see it; `expected` is for endpoints."""
+    """Who is watched. `kind` is `node`, `log`, `endpoint`, `agent`, `collectors`, `receiver` or `keeper`; `sources`
+    names what can see it; `expected` is for endpoints."""
 
     name: str
     kind: str
@@ -167,7 +170,7 @@ class Memory:
     `turns` counts what no event tells and every verdict may depend on: a source that went blind or came back, distrust,
     the turns of the chain. `value` is an endpoint's watched field and `value_since` when it was first answered;
     `acceptance` is how an agent's packets have fared since one was last accepted; `points` are what collectors
-    measured and `collectors` how they fare, by name.
+    measured and `collectors` how they fare, by name; `receiver` is what its answers say over time.
     `recorded_from` is since when a recorded log is known: every line of it, and nothing is seen beside it, so that what
     happened in it is all there is to find out. None where that is not so.
     """
@@ -187,6 +190,7 @@ class Memory:
         self.acceptance = Acceptance()
         self.points = PointMemory(bounds.events)
         self.collectors: dict[str, CollectorStands] = {}
+        self.receiver = ReceiverMemory(bounds.events)
         self.distrust_until = 0.0
         self.distrust_reason = ""
         self.recorded_from: float | None = None
@@ -225,9 +229,12 @@ class Memory:
             self.ring(kind).extend(tuple(run))
         return reached, derived
 
-    def close_windows(self, now: float) -> list[Event]:
-        """Judge the windows that are over by now, and remember them; with them, the outages of ours that have ended."""
-        closed = self.chain.close_windows(now)
+    def close_windows(self, by: float, now: float = float("-inf")) -> list[Event]:
+        """Judge the windows that are over, and remember them; with them, the outages of ours that have ended.
+
+        `by` and `now` are those of `Chain.close_windows`.
+        """
+        closed = self.chain.close_windows(by, now)
         if not closed:
             return []
         self.ring(WindowClosed).extend(closed)
@@ -262,15 +269,20 @@ class Memory:
             self.last_line_at = max(self.last_line_at or 0.0, events[-1].at)
         elif kind is CollectorStands:
             self._stand(cast("Sequence[CollectorStands]", events))
+        elif kind is ReceiverAnswer:
+            self.receiver.take(cast("Sequence[ReceiverAnswer]", events))
         elif kind is ReferenceAnswer:
             for reference in cast("Sequence[ReferenceAnswer]", events):
                 if reference.endpoint in self.references or len(self.references) < MAX_ENDPOINTS:
                     self.references[reference.endpoint] = reference
         elif kind is EndpointAnswer:
-            for answer in cast("Sequence[EndpointAnswer]", events):
-                good = answer.status == self.subject.expected.status and answer.value is not None
-                if good and (self.value_since is None or answer.value != self.value):
-                    self.value, self.value_since = answer.value, answer.at
+            self._watch(cast("Sequence[EndpointAnswer]", events))
+
+    def _watch(self, events: Sequence[EndpointAnswer]) -> None:
+        for answer in events:
+            good = answer.status == self.subject.expected.status and answer.value is not None
+            if good and (self.value_since is None or answer.value != self.value):
+                self.value, self.value_since = answer.value, answer.at
 
     def _stand(self, events: Sequence[CollectorStands]) -> None:
         for stands in events:
@@ -374,7 +386,7 @@ class View:
         return self.memory.subject
 
     def sight(self, source: str) -> Sight | None:
-        """How `log`, `api`, `reference`, `endpoint` or `collectors` sees; None when it was not configured."""
+        """How `log`, `api`, `reference`, `endpoint`, `status` or `collectors` sees; None when it was not configured."""
         return self.memory.sights.get(source)
 
     def last(self, kind: type[E]) -> E | None:

@@ -66,7 +66,7 @@ def point(line: Line) -> Point:
     return {
         "metric": metric,
         "timestamp": int(stamp),
-        "value": _number(value),
+        "value": number(value),
         "tags": {name: text for name, _, text in pairs},
     }
 
@@ -127,11 +127,12 @@ def read_error(body: bytes) -> tuple[str, bool]:
     return one_line(body.decode("utf-8", "replace"), SHOWN), False
 
 
-def _number(text: str) -> int | float:
-    """A TSD takes what has no point or exponent for an integer of 64 bits."""
+def number(text: str) -> int | float:
+    """A TSD takes what has no point or exponent for an integer of 64 bits. Raises ValueError for what is no finite
+    number."""
     if _INTEGER.fullmatch(text) and -_LONG <= int(text) < _LONG:
         return int(text)
-    number = float(text)
-    if not math.isfinite(number):
+    value = float(text)
+    if not math.isfinite(value):
         raise ValueError("not a finite number")
-    return number
+    return value

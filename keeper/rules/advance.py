@@ -56,7 +56,8 @@ def advance(
         at = min(events[index][0], upto)  # [0] is `at`: a third faster, in a loop that runs for every block
         while (due := min(judge.due, chain.next_close())) <= at:
             now = max(now, due)
-            yield from _step(memory, judge, now, now - heard, followed)
+            _close_windows(memory, judge, min(now, at), now, followed)
+            yield from _ask(judge, now, now - heard)
         if at - heard > QUIET:
             judge.wake_all()
         now = heard = max(now, at)
@@ -75,7 +76,8 @@ def advance(
         now = heard = max(now, min(events[index - 1][0], upto))
     while (due := min(judge.due, chain.next_close())) <= upto:
         now = max(now, due)
-        yield from _step(memory, judge, now, now - heard, followed)
+        _close_windows(memory, judge, min(now, upto), now, followed)
+        yield from _ask(judge, now, now - heard)
     judge.now = max(now, upto)
 
 
@@ -92,11 +94,13 @@ def _waking(memory: Memory, judge: Judge, events: Sequence[Event]) -> Iterator[t
             yield index, rules
 
 
-def _step(
-    memory: Memory, judge: Judge, now: float, quiet: float, followed: Callable[[Event], object]
-) -> Iterator[Judged]:
-    """What time alone brings: windows that are over, then verdicts that no longer hold."""
-    for event in memory.close_windows(now):
+def _close_windows(memory: Memory, judge: Judge, by: float, now: float, followed: Callable[[Event], object]) -> None:
+    """What time alone brings first: windows that are over by the time of the log."""
+    for event in memory.close_windows(by, now):
         judge.wake(judge.heeding(event))
         followed(event)
+
+
+def _ask(judge: Judge, now: float, quiet: float) -> Iterator[Judged]:
+    """What time alone brings then: verdicts that no longer hold."""
     yield from judge.ask(now, max(MOMENT, quiet * QUIET_SHARE) if quiet > QUIET else MOMENT)

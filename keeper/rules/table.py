@@ -26,16 +26,24 @@ from keeper.rules.not_producing import NotProducing
 from keeper.rules.opentsdb_behind import OpentsdbBehind
 from keeper.rules.own_missed import OwnMissed
 from keeper.rules.own_silent import OwnSilent
+from keeper.rules.packets_set_aside import PacketsSetAside
 from keeper.rules.parser_blind import ParserBlind
 from keeper.rules.pattern_seen import PatternSeen
 from keeper.rules.peers_low import PeersLow
+from keeper.rules.queue_behind import QueueBehind
+from keeper.rules.queue_spoiled import QueueSpoiled
+from keeper.rules.receiver_down import ReceiverDown
+from keeper.rules.receiver_refusing import ReceiverRefusing
 from keeper.rules.resources import Resources
 from keeper.rules.role_changed import RoleChanged
 from keeper.rules.rule import Rule
 from keeper.rules.self_late import SelfLate
+from keeper.rules.sender_silent import SenderSilent
 from keeper.rules.source_down import SourceDown
 from keeper.rules.state_unwritable import StateUnwritable
+from keeper.rules.store_failing import StoreFailing
 from keeper.rules.takeover_due import TakeoverDue
+from keeper.rules.worker_failing import WorkerFailing
 from keeper.rules.wrong_producer import WrongProducer
 
 RULES: dict[str, type[Rule]] = {
@@ -70,6 +78,14 @@ RULES: dict[str, type[Rule]] = {
     "agent_silent": AgentSilent,
     "collector_failing": CollectorFailing,
     "opentsdb_behind": OpentsdbBehind,
+    "receiver_down": ReceiverDown,
+    "receiver_refusing": ReceiverRefusing,
+    "store_failing": StoreFailing,
+    "worker_failing": WorkerFailing,
+    "sender_silent": SenderSilent,
+    "queue_behind": QueueBehind,
+    "packets_set_aside": PacketsSetAside,
+    "queue_spoiled": QueueSpoiled,
     "exception_logged": ExceptionLogged,
     "node_restarted": NodeRestarted,
     "self_late": SelfLate,

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from keeper.build import RECEIVER
 from keeper.core.source import Now
 from keeper.pipeline import Pipeline
 from keeper.runtime.courier import Courier
@@ -14,7 +15,14 @@ from keeper.runtime.inbox import Inbox, Poster
 from keeper.runtime.loop import Loop
 from keeper.runtime.watch import Thread
 from keeper.settings import Settings
-from keeper.sources import Wanted, sources_of_agent, sources_of_endpoint, sources_of_log, sources_of_node
+from keeper.sources import (
+    Wanted,
+    sources_of_agent,
+    sources_of_endpoint,
+    sources_of_log,
+    sources_of_node,
+    sources_of_receiver,
+)
 
 RUN_ENDS_WITHIN = 1.0  # seconds a reload waits for a run of an agent whose settings changed
 
@@ -95,4 +103,5 @@ class Crew:
         wanted += [one for other in settings.logs for one in sources_of_log(other, positions, now)]
         wanted += [one for agent in settings.agents for one in sources_of_agent(agent, positions, now)]
         wanted += [one for endpoint in settings.endpoints for one in sources_of_endpoint(endpoint, now)]
+        wanted += [] if settings.receiver is None else sources_of_receiver(RECEIVER, settings.receiver, now)
         return wanted

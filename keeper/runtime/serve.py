@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from waitress.server import create_server
 
 from keeper.errors import KeeperError
-from keeper.page import render
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
@@ -23,59 +22,77 @@ _HEADERS = [
 ]
 
 
+class Answer(NamedTuple):
+    """What a page answers: a status line's code and words, the content's type, the content."""
+
+    status: str
+    kind: str
+    body: bytes
+
+
+Environ = dict[str, Any]
+Route = Callable[[Environ], Answer]
+
+
 class Pages:
-    """A WSGI application. `status` gives the newest status value; `late` says why the loop is late and `ready` why
-    keeper is not ready yet, None when all is well."""
+    """A WSGI application: a page a path, to be read only."""
 
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        status: Callable[[], dict[str, Any]],
-        late: Callable[[], str | None],
-        ready: Callable[[], str | None],
-    ) -> None:
-        self._registry = registry
-        self._status = status
-        self._late = late
-        self._ready = ready
+    def __init__(self, routes: Mapping[str, Route]) -> None:
+        self._routes = routes
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        code, kind, body = self.answer(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""), environ)
-        start_response(code, [("Content-Type", kind), ("Content-Length", str(len(body))), *_HEADERS])
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        status, kind, body = self.answer(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""), environ)
+        start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *_HEADERS])
         return [body] if environ.get("REQUEST_METHOD") != "HEAD" else []
 
-    def answer(self, method: str, path: str, environ: dict[str, Any]) -> tuple[str, str, bytes]:
+    def answer(self, method: str, path: str, environ: Environ) -> Answer:
         if method not in ("GET", "HEAD"):
-            return "405 Method Not Allowed", "text/plain", b"keeper only answers GET\n"
-        routes: dict[str, Callable[[], tuple[str, str, bytes]]] = {
-            "/": self._page,
-            "/metrics": lambda: self._metrics(environ.get("HTTP_ACCEPT", "")),
-            "/api/v1/status": lambda: ("200 OK", "application/json", json.dumps(self._status()).encode()),
-            "/-/healthy": lambda: self._judged(self._late(), b"healthy\n"),
-            "/-/ready": lambda: self._judged(self._ready(), b"ready\n"),
-        }
-        if path not in routes:
-            return "404 Not Found", "text/plain", f"known are {' '.join(routes)}\n".encode()
-        return routes[path]()
+            return Answer("405 Method Not Allowed", "text/plain", b"keeper only answers GET\n")
+        if path not in self._routes:
+            return Answer("404 Not Found", "text/plain", f"known are {' '.join(self._routes)}\n".encode())
+        return self._routes[path](environ)
 
-    def _page(self) -> tuple[str, str, bytes]:
-        return "200 OK", "text/html; charset=utf-8", render(self._status()).encode()
 
-    def _metrics(self, accept: str) -> tuple[str, str, bytes]:
-        encoder, kind = choose_encoder(accept)
-        body: bytes = encoder(self._registry)
-        return "200 OK", kind, body
+def routes_of(
+    registry: CollectorRegistry,
+    status: Callable[[], dict[str, Any]],
+    render: Callable[[dict[str, Any]], str],
+    late: Callable[[], str | None],
+    ready: Callable[[], str | None],
+) -> dict[str, Route]:
+    """What every keeper that runs shows of itself. `status` gives the newest status value, `render` makes a page of it;
+    `late` says why its loop is late and `ready` why it is not ready yet, None when all is well."""
+    return {
+        "/": lambda _: page(render(status())),
+        "/metrics": lambda environ: metrics(registry, environ.get("HTTP_ACCEPT", "")),
+        "/api/v1/status": lambda _: Answer("200 OK", "application/json", json.dumps(status()).encode()),
+        "/-/healthy": lambda _: judged(late(), b"healthy\n"),
+        "/-/ready": lambda _: judged(ready(), b"ready\n"),
+    }
 
-    def _judged(self, trouble: str | None, well: bytes) -> tuple[str, str, bytes]:
-        if trouble:
-            return "503 Service Unavailable", "text/plain; charset=utf-8", f"{trouble}\n".encode()
-        return "200 OK", "text/plain", well
+
+def page(text: str) -> Answer:
+    return Answer("200 OK", "text/html; charset=utf-8", text.encode("utf-8", "backslashreplace"))
+
+
+def metrics(registry: CollectorRegistry, accept: str) -> Answer:
+    encoder, kind = choose_encoder(accept)
+    body: bytes = encoder(registry)
+    return Answer("200 OK", kind, body)
+
+
+def judged(trouble: str | None, well: bytes) -> Answer:
+    """503 with what is wrong, if anything is."""
+    if trouble:
+        return Answer("503 Service Unavailable", "text/plain; charset=utf-8", f"{trouble}\n".encode())
+    return Answer("200 OK", "text/plain", well)
 
 
 class Server:
-    """Listens at once (so that a taken port is known before anything starts) and serves when run."""
+    """Listens at once (so that a taken port is known before anything starts) and serves when run. `option` is where
+    the address is configured."""
 
-    def __init__(self, listen: str, pages: Pages) -> None:
+    def __init__(self, listen: str, pages: Pages, option: str = "[keeper] listen") -> None:
         host, _, port = listen.rpartition(":")
         self._closed = False
         try:
@@ -94,8 +111,7 @@ class Server:
             )
         except OSError as error:
             raise KeeperError(
-                f"cannot listen on {listen}: {error.strerror}; another keeper may be running, "
-                "or set another [keeper] listen"
+                f"cannot listen on {listen}: {error.strerror}; another keeper may be running, or set another {option}"
             ) from error
 
     @property

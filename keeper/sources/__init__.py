@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from keeper.core.lines import MAX_LINE
 from keeper.core.source import Now, Source
+from keeper.receiver.settings import ReceiverSettings
 from keeper.settings import AgentSettings, EndpointSettings, LogSettings, NodeSettings
 from keeper.sources.docker_logs import DockerLogs, DockerLogsSettings
 from keeper.sources.file_tail import FileTail, FileTailSettings
@@ -20,6 +21,7 @@ from keeper.sources.http_health import (
     node_details,
     reference_api,
 )
+from keeper.sources.receiver_status import ReceiverStatusSettings, receiver_status
 
 AGENT_LINE = 16 << 20  # bytes: packets of 5 MB are seen (a container's log cuts them at MAX_LINE all the same)
 
@@ -68,6 +70,11 @@ def sources_of_endpoint(endpoint: EndpointSettings, now: Now) -> list[Wanted]:
         ca_file=endpoint.ca_file,
     )
     return [Wanted(endpoint.name, "endpoint", repr(settings), lambda: http_endpoint(settings, now))]
+
+
+def sources_of_receiver(name: str, receiver: ReceiverSettings, now: Now) -> list[Wanted]:
+    settings = ReceiverStatusSettings(name, receiver.status_listen)
+    return [Wanted(name, "status", repr(settings), lambda: receiver_status(settings, now))]
 
 
 def _reference(node: NodeSettings, url: str, now: Now, random: Random) -> Wanted:

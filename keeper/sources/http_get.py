@@ -59,13 +59,19 @@ class Http:
         # the whole body of a redirect, unbounded and decompressed.
         self._adapter = BudgetAdapter(self._budget, ca_file or DEFAULT_CA_BUNDLE_PATH)
 
-    def get(self, url: str, timeout: float, max_bytes: int = DEFAULT_MAX_BYTES) -> HttpAnswer:
+    def get(
+        self,
+        url: str,
+        timeout: float,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
         """Ask once, all within `timeout` seconds but for the look-up of the host name.
 
         Never holds more than `max_bytes` of body and 64 KiB of headers. Raises SourceError whatever else happens, its
         message half a sentence about the server ("connection refused") without credentials.
         """
-        return self._ask(requests.Request("GET", url, headers=HEADERS), timeout, max_bytes)
+        return self._ask(requests.Request("GET", url, headers={**HEADERS, **(headers or {})}), timeout, max_bytes)
 
     def post(
         self,

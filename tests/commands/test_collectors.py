@@ -12,7 +12,7 @@ from keeper.commands.collectors import show
 from keeper.page_collectors import render_collectors
 from tests.collectors.folder import Folder
 from tests.peers.process import run
-from tests.scenarios.keeper_process import PROGRAM
+from tests.scenarios.daemon import PROGRAM
 
 GOOD = 'echo "good.x $(date +%s) 1 a=b"'
 

@@ -382,15 +382,34 @@ def test_taking_blocks_in_runs_is_taking_them_one_by_one(seed: int) -> None:
         assert state(careful) == state(fast)
 
 
-def all_of(made: Chain, events: Sequence[Event], size: Callable[[], int]) -> list[Event]:
-    """Everything that follows from the events and from time, taken in slices."""
+@pytest.mark.parametrize("size", [1, 3, 40])
+@pytest.mark.parametrize("ours", ["", "b"])
+def test_the_grace_of_a_window_is_over_by_the_times_of_the_log(ours: str, size: int) -> None:
+    """A backlog is read long after: still the last block of `b`, printed after the first of `c`, came in time."""
+    events = blocks(0, 14, without="b")
+    events.insert(14, received(11.5, 1012, "b", late=1.3, branch="f"))
+    closed = [e for e in all_of(chain(ours), events, lambda: size, T0 + 500) if isinstance(e, WindowClosed)]
+    assert shown(closed)[-2:] == [(500.0, 0.0, "a", 12), (500.0, 6.0, "b", 1)]
+
+
+@pytest.mark.parametrize("size", [1, 40])
+def test_a_window_is_not_judged_by_a_schedule_refuted_within_its_grace(size: int) -> None:
+    """One block is dated far too late and takes the time along, but the next one, of another schedule, is not."""
+    late = received(12, 1012, "c", late=20)
+    events = [*blocks(0, 6), late, received(12.5, 1013, "y"), *blocks(13, 16, first=1014)]
+    assert shown([e for e in all_of(chain("z"), events, lambda: size) if isinstance(e, WindowClosed)])[-1:] == [
+        (32.0, 0.0, "a", 12)
+    ]
+
+
+def all_of(made: Chain, events: Sequence[Event], size: Callable[[], int], now: float = float("-inf")) -> list[Event]:
+    """Everything that follows from the events and from time, which has come to `now`, taken in slices."""
     followed: list[Event] = []
-    now = float("-inf")
     index = 0
     while index < len(events):
         while made.next_close() <= events[index].at:
             now = max(now, made.next_close())
-            followed += made.close_windows(now)
+            followed += made.close_windows(min(now, events[index].at), now)
         begin = index
         index, derived = made.apply(events, index, min(len(events), index + size()), now)
         followed += derived

@@ -33,6 +33,10 @@ missing() {
     has victoria-metrics || echo victoria-metrics
     has etcd || echo etcd-server
     has etcdctl || echo etcd-client
+    has beanstalkd || echo beanstalkd
+    has nats-server || echo nats-server
+    [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || echo postgresql
+    has strace || echo strace
     { has systemd-analyze && has systemd-sysusers; } || echo systemd
     nodeos_python || echo libpython3.11
 }

@@ -92,6 +92,20 @@ def test_time_never_runs_backwards() -> None:
     assert [time for time, _ in rule.asked] == [8, 8]
 
 
+def test_windows_of_a_backlog_are_closed_by_the_times_of_the_log() -> None:
+    """Time has come further than the log, in which a block came late but within the grace of our window."""
+    scene = Scene().sees("log", -60, float("inf")).knows()
+    judge = Judge(scene.memory, [OwnMissed()], T0)
+    go(scene, judge, (), 500)
+    events = blocks(-6, 8, without="a", first=988)
+    late = received(5.5, 1000, "a", late=1.3, branch="f")
+    _, followed = go(scene, judge, [*events[:13], late, *events[13:]], 501)
+    assert [event for event in followed if isinstance(event, WindowClosed)] == [
+        WindowClosed(T0 + 500, T0 - 6, "g", 12, 4095),
+        WindowClosed(T0 + 500, T0, "a", 1, 1 << 11),
+    ]
+
+
 def test_an_event_from_the_future_does_not_take_time_along() -> None:
     """The clock of the log's host is wrong."""
     scene, rule, judge = watching()

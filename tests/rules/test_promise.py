@@ -20,11 +20,20 @@ from keeper.rules.delivery_failing import DeliveryFailing
 from keeper.rules.delivery_outage import DeliveryOutage
 from keeper.rules.judge import Judge
 from keeper.rules.own_silent import OwnSilent
+from keeper.rules.packets_set_aside import PacketsSetAside
+from keeper.rules.queue_behind import QueueBehind
+from keeper.rules.queue_spoiled import QueueSpoiled
+from keeper.rules.receiver_down import ReceiverDown
+from keeper.rules.receiver_refusing import ReceiverRefusing
 from keeper.rules.rule import Rule
+from keeper.rules.sender_silent import SenderSilent
 from keeper.rules.source_down import SourceDown
+from keeper.rules.store_failing import StoreFailing
 from keeper.rules.table import RULES
+from keeper.rules.worker_failing import WorkerFailing
 from tests.rules.agent_life import AgentLife, AgentStretch, agent_happenings, agent_lives
 from tests.rules.build import T0
+from tests.rules.receiver_life import ReceiverLife, receiver_happenings, receiver_lives
 from tests.rules.timeline import Happening, Life, happenings, lives
 
 GRID = 0.1
@@ -53,6 +62,22 @@ def agent_rules() -> list[Rule]:
     return made
 
 
+def receiver_rules() -> list[Rule]:
+    """Every rule about receivers, with windows that fit into the lives."""
+    made: list[Rule] = [
+        ReceiverDown(),
+        ReceiverRefusing(window=20.0, requests=3),
+        StoreFailing(window=15.0),
+        WorkerFailing(window=40.0, down=10.0),
+        QueueBehind(age=20.0, records=400),
+        PacketsSetAside(most=5),
+        QueueSpoiled(window=60.0),
+        SenderSilent(),
+    ]
+    assert {rule.name for rule in made} == {name for name, rule in RULES.items() if "receiver" in rule.kinds}
+    return made
+
+
 class Answer(NamedTuple):
     time: float
     rule: str
@@ -75,6 +100,10 @@ def recorded_memory_of(life: Life) -> Memory:
 
 def memory_of_agent(life: AgentLife) -> Memory:
     return Memory(Subject("a", "agent", sources=frozenset({"log"})), Bounds(events=life.remembered), 1.0, T0)
+
+
+def memory_of_receiver(life: ReceiverLife) -> Memory:
+    return Memory(Subject("r", "receiver", sources=frozenset({"status"})), Bounds(events=life.remembered), 1.0, T0)
 
 
 def at_deadlines(memory: Memory, rules: Sequence[Rule], told: Sequence[Happening]) -> Iterator[Answer]:
@@ -192,3 +221,12 @@ def test_deadlines_tell_it_of_agents_too(life: AgentLife) -> None:
     told = list(agent_happenings(life))
     lazily = at_deadlines(memory_of_agent(life), agent_rules(), told)
     hold_against_each_other(lazily, all_the_time(memory_of_agent(life), agent_rules(), told), agent_rules())
+
+
+@hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(receiver_lives())
+def test_deadlines_tell_it_of_receivers_too(life: ReceiverLife) -> None:
+    """However it stands, restarts, or does not answer."""
+    told = list(receiver_happenings(life))
+    lazily = at_deadlines(memory_of_receiver(life), receiver_rules(), told)
+    hold_against_each_other(lazily, all_the_time(memory_of_receiver(life), receiver_rules(), told), receiver_rules())

@@ -29,7 +29,7 @@ def test_a_rule_names_only_what_exists(rule: type[Rule]) -> None:
         assert cause != rule().name
         assert set(RULES[cause].kinds) & set(rule.kinds)
     assert set(rule.wakes) <= EVENTS
-    assert set(rule.kinds) <= {"node", "log", "endpoint", "agent", "collectors", "keeper"}
+    assert set(rule.kinds) <= {"node", "log", "endpoint", "agent", "collectors", "receiver", "keeper"}
 
 
 @every_rule
@@ -49,7 +49,9 @@ def test_a_rule_is_a_value_whose_options_have_defaults_and_meanings(rule: type[R
 
 
 @every_rule
-@pytest.mark.parametrize("sources", [(), ("log",), ("api",), ("log", "api", "details", "reference"), ("endpoint",)])
+@pytest.mark.parametrize(
+    "sources", [(), ("log",), ("api",), ("log", "api", "details", "reference"), ("endpoint",), ("status",)]
+)
 def test_a_rule_answers_before_anything_is_known(rule: type[Rule], sources: tuple[str, ...]) -> None:
     """With a sentence, and never FAILING."""
     for kind in rule.kinds:

@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from keeper.errors import KeeperError
 from keeper.metrics import Metrics
+from keeper.page import render
 from keeper.runtime.publish import Publisher
-from keeper.runtime.serve import Pages, Server
+from keeper.runtime.serve import Pages, Server, routes_of
 from keeper.runtime.watch import Thread
 
 
@@ -27,7 +28,8 @@ class Trouble:
 def served() -> Iterator[tuple[str, Trouble]]:
     trouble = Trouble()
     status: dict[str, Any] = Publisher("<b>tokyo</b>", "A", 0.0).status
-    pages = Pages(Metrics(CollectorRegistry()).registry, lambda: status, lambda: trouble.late, lambda: trouble.ready)
+    registry = Metrics(CollectorRegistry()).registry
+    pages = Pages(routes_of(registry, lambda: status, render, lambda: trouble.late, lambda: trouble.ready))
     server = Server("127.0.0.1:0", pages)
     failed: list[str] = []
     Thread("server", lambda _wait: server.run(), failed.append).start()
@@ -73,6 +75,6 @@ def test_a_taken_port_is_said_with_its_cure() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        pages = Pages(CollectorRegistry(), dict, lambda: None, lambda: None)
+        pages = Pages({})
         with pytest.raises(KeeperError, match=f"cannot listen on 127.0.0.1:{port}.*another keeper"):
             Server(f"127.0.0.1:{port}", pages)

@@ -479,9 +479,9 @@ def test_engine_in_another_time_zone(name: str) -> None:
     """The `local` driver's times with an offset lead to the same lines and the same resume."""
     with DockerEngine(env={"TZ": "Asia/Tokyo"}) as engine:
         container = engine.run(f"{numbered(30)}; {FOREVER}", name=name, driver="local")
-        assert b"+09:00 line" in engine.client.logs(container, timestamps=True)
         with Following(engine.url, name) as following:
             following.until_line("line 30")
+        assert b"+09:00 line" in engine.client.logs(container, timestamps=True)
         engine.client.restart(container, timeout=0)
         with Following(engine.url, name, following.position) as again:
             again.until_line("line 30")
