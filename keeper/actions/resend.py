@@ -6,7 +6,8 @@ by an earlier run, by one that was killed, or by hand, is not sent again. Each p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from keeper.core.options import shown_url
@@ -15,16 +16,16 @@ from keeper.delivery.account import Account
 from keeper.delivery.appended import Unchanged
 from keeper.delivery.ledger import Fate, Ledger, made
 from keeper.delivery.outcome import Outcome, Result
-from keeper.delivery.outfit import headers_of, limits_of, line_of, pacing_of, wire_of
+from keeper.delivery.outfit import ask_receiver, headers_of, limits_of, line_of, pacing_of, wire_of
 from keeper.delivery.packet import Packet, Place
-from keeper.delivery.parcel import Parcel, Report
+from keeper.delivery.parcel import Parcel, Report, Stand
 from keeper.delivery.plan import Item, may_repeat, why_hold
 from keeper.delivery.rejects import FILE as REJECTED
 from keeper.delivery.rejects import Rejects
 from keeper.delivery.resend_log import ResendLog, open_log
 from keeper.delivery.sender import Sender
 from keeper.delivery.wire import Unfit, Wire, events_of
-from keeper.errors import KeeperError
+from keeper.errors import InUse, KeeperError
 from keeper.settings import AgentSettings
 
 GONE = "what was to be sent again is no longer kept"
@@ -36,16 +37,19 @@ Tell = Callable[[Report], None]
 
 
 def settle(folder: Path, parcels: Sequence[Parcel], said: Callable[[], str], tell: Tell) -> None:
-    """Report the parcels that somebody else has delivered meanwhile, by hand. Sends and writes nothing.
+    """Report the parcels of which somebody else knows more meanwhile: delivered by hand, or lost, as the receiver says.
+    Sends and writes nothing.
 
     Raises KeeperError when the ledger cannot be read.
     """
     ledger = Ledger.open(folder, said, how=Unchanged)
     try:
         for parcel in parcels:
-            known = ledger.fate(parcel.id, parcel.content) is Fate.DELIVERED
-            if known and not ledger.by_id_only(parcel.id, parcel.content):
+            fate = ledger.fate(parcel.id, parcel.content)
+            if fate is Fate.DELIVERED and not ledger.by_id_only(parcel.id, parcel.content):
                 tell(Report(parcel.number, Result.ACCEPTED, 200, "it was delivered by hand", 0.0, sent=False))
+            elif fate is Fate.LOST and parcel.stand is Stand.HELD:
+                tell(Report(parcel.number, Result.FAILED, 0, "the receiver has not got it", 0.0, sent=False))
     finally:
         ledger.close()
 
@@ -67,6 +71,8 @@ class Resend:
         self._tell = tell
         self._sender: Sender | None = None
         self._stop = ""
+        self._stopping = threading.Event()
+        self._unsaid = ""  # why the receiver does not say yet what it has
         self._in_vain = 0  # in a row
         self._settled = 0
         self._left = ""  # the last that was not taken, or is not kept any more
@@ -74,6 +80,7 @@ class Resend:
     def stop(self, why: str) -> None:
         """Start no packet more; those in flight may end. From any thread."""
         first, self._stop = not self._stop, self._stop or why
+        self._stopping.set()
         if first and self._sender is not None:
             self._sender.stop()
 
@@ -89,16 +96,22 @@ class Resend:
             self._sender.stop()
 
     def run(self) -> str:
-        """Send them. Returns why not all of them are settled, in one sentence; empty when it came through."""
+        """Send them. Returns why not all of them are settled, in one sentence; empty when it came through.
+
+        Raises InUse while another keeper sends from the folder.
+        """
         try:
             folder = made(self._folder)
             ledger = Ledger.open(folder, self._said)
+        except InUse:
+            raise
         except KeeperError as error:
             return str(error)
         rejects = Rejects(folder / REJECTED)
         try:
             ledger.bind(self._settings.name, shown_url(self._settings.url))
             wire = wire_of(self._settings)
+            self._unsaid = ask_receiver(self._packets(), ledger, self._settings, self._now, self._stopping.wait)
             items = self._chosen(ledger, wire, rejects)
             ended = self._send(items, ledger, wire, rejects) if items else self._stop
             return ended or self._unfinished()
@@ -107,6 +120,13 @@ class Resend:
         finally:
             rejects.close()
             ledger.close()
+
+    def _packets(self) -> Iterator[Packet]:
+        """What may have to be asked for; nothing after `stop`."""
+        for parcel in self._parcels:
+            text = None if self._stop else self._text(parcel.number)
+            if text is not None:
+                yield _packet(parcel, text)
 
     def _chosen(self, ledger: Ledger, wire: Wire, rejects: Rejects) -> list[Item]:
         """What is really to be sent: without what the ledger knows, the policy holds, or the wire cannot carry."""
@@ -120,7 +140,9 @@ class Resend:
                 self._found(parcel, Result.ACCEPTED, "it had been delivered before")
             elif fate is Fate.REFUSED:
                 self._found(parcel, Result.REFUSED, "it was refused before")
-            elif why := why_hold(parcel.outcome, fate, repeat):
+            elif (why := why_hold(parcel.outcome, fate, repeat)) and self._unsaid:
+                self._left = f"what the receiver has is not known: {self._unsaid}"
+            elif why:
                 self._found(parcel, Result.UNKNOWN, why)
             elif (text := self._text(parcel.number)) is None:
                 self._left = GONE
@@ -203,4 +225,5 @@ def _unfit(key: str, text: bytes, wire: Wire) -> str | None:
 
 
 def _packet(one: Parcel | Item, text: bytes) -> Packet:
-    return Packet(one.id, one.key, None, text, None, None, Place("", one.number))
+    outcome = one.outcome if isinstance(one, Parcel) else None
+    return Packet(one.id, one.key, None, text, outcome, None, Place("", one.number))

@@ -18,7 +18,7 @@ from keeper.delivery.outcome import Result
 from keeper.delivery.parcel import Parcel, Report
 from keeper.delivery.plan import may_repeat, why_hold
 from keeper.delivery.written import write_folder
-from keeper.errors import KeeperError
+from keeper.errors import InUse, KeeperError
 from keeper.settings import AgentSettings
 
 PLAN = "plan"  # the folder with what is to be sent, inside the agent's work folder; made anew for each run
@@ -57,10 +57,15 @@ class ScriptResend:
         self.stop("keeper stops")
 
     def run(self) -> str:
-        """Run it. Returns why it did not deliver everything, in one sentence; empty when it did."""
+        """Run it. Returns why it did not deliver everything, in one sentence; empty when it did.
+
+        Raises InUse while another keeper sends from the folder.
+        """
         try:
             folder = made(self._folder)
             ledger = Ledger.open(folder, self._said)
+        except InUse:
+            raise
         except KeeperError as error:
             return str(error)
         try:

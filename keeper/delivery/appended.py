@@ -9,7 +9,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Self
 
-from keeper.errors import StateError
+from keeper.durable import sync_folder
+from keeper.errors import InUse, StateError
 
 
 class Appended:
@@ -24,7 +25,7 @@ class Appended:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or make the file. Raises StateError when it cannot be used, or another process is using it."""
+        """Open or make the file. Raises InUse while another process has it, StateError when it cannot be used."""
         new = not path.exists()
         try:
             file = FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "r+")
@@ -33,11 +34,11 @@ class Appended:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if new:
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             return cls(path, file, _torn(file))
         except BlockingIOError as error:
             file.close()
-            raise StateError(f"{path} is in use by another keeper; let it end first") from error
+            raise InUse(f"{path} is in use by another keeper; let it end first") from error
         except OSError as error:
             file.close()
             raise StateError(f"{path} cannot be used: {error.strerror}") from error
@@ -124,12 +125,3 @@ def _torn(file: FileIO) -> bytes:
             break
         end = start
     return tail
-
-
-def _sync_folder(folder: Path) -> None:
-    """A file that was made is only there after a power cut if its folder is on the disk, too."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

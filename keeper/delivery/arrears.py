@@ -183,6 +183,12 @@ class Arrears:
             why = f"sent {tries} times in vain: {detail}" if stand is Stand.HELD else detail
             self._put(parcel._replace(stand=stand, why=why, tries=tries))
 
+    def lost(self, number: int, why: str) -> None:
+        """The receiver was asked and has not got it: that is as good as an answer that refused it."""
+        parcel = self._parcels.get(number)
+        if parcel is not None and parcel.stand is Stand.HELD and parcel.tries < self.terms.tries:
+            self._put(parcel._replace(stand=Stand.DUE, outcome="rejected", why=why))
+
     def hold(self, number: int, why: str) -> None:
         parcel = self._parcels.get(number)
         if parcel is not None:

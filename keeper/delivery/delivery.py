@@ -71,6 +71,8 @@ class Delivery:
             self._resent.append(again)
         elif result is Result.UNKNOWN:
             self.arrears.hold(number, report.detail)
+        elif result is Result.FAILED:
+            self.arrears.lost(number, report.detail)
         else:
             self.arrears.resent(number, result, report.detail)
 

@@ -23,7 +23,7 @@ from keeper.core.source import Now
 from keeper.delivery.outcome import TIMED_OUT, Outcome, Reply, Result, judge
 from keeper.delivery.wire import Wire
 from keeper.errors import KeeperError, SourceError
-from keeper.notifiers.post import basic
+from keeper.notifiers.post import basic, bearer
 from keeper.sources.http_budget import Budget, BudgetedResponse
 from keeper.sources.http_reason import reason, timed_out
 
@@ -36,7 +36,15 @@ class Line:
     environment, no redirect is followed, and nothing is ever sent twice by itself."""
 
     def __init__(
-        self, url: str, wire: Wire, now: Now, *, connect_timeout: float, request_timeout: float, ca_file: str = ""
+        self,
+        url: str,
+        wire: Wire,
+        now: Now,
+        *,
+        connect_timeout: float,
+        request_timeout: float,
+        ca_file: str = "",
+        token: str = "",
     ) -> None:
         scheme, network, path, query, _ = urlsplit(url)
         login, _, host = network.rpartition("@")
@@ -55,6 +63,8 @@ class Line:
         if login:
             user, _, password = login.partition(":")
             self._headers["Authorization"] = basic(unquote(user), unquote(password))
+        elif token:
+            self._headers["Authorization"] = bearer(token)
         self._connection = _connection(scheme, host, ca_file)
         self._connection.response_class = partial(_Response, self._budget)  # type: ignore[assignment]  # http.client only calls it
 

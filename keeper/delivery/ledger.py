@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +35,11 @@ class Fate(StrEnum):
     DELIVERED = "delivered"
     REFUSED = "refused"  # the server will not have this packet, today or tomorrow
     FAILED = "failed"  # the server did not take it; it may yet
+    LOST = "lost"  # the receiver was asked and has not got it: it may be sent, whatever came before
     UNKNOWN = "unknown"  # it was sent, and no answer came that says what became of it
+
+
+CONFIRMED = "the receiver has it"  # why a packet counts as delivered that nobody was told about
 
 
 class Note(NamedTuple):
@@ -65,6 +69,8 @@ class Ledger:
         self._fates: dict[tuple[int, str], Fate] = {}
         self._contents: dict[int, int] = {}  # id → how many different contents of it were delivered
         self._bare: dict[int, None] = {}  # delivered ids of which only the number is known
+        self._lost: set[tuple[int, str]] = set()  # the receiver had not got them, and no sending since is in doubt
+        self._confirmed: set[tuple[int, str]] = set()  # delivered, as the receiver said; not by an answer to keeper
         self._agent = ""
         self._targets: dict[str, None] = {}
 
@@ -75,7 +81,7 @@ class Ledger:
         """Read both files, mend what a crash left of them. `now_text` gives the time to write into a line; `how` may be
         `Unchanged`, to look only.
 
-        Raises StateError when one cannot be used, or another keeper is sending from this folder.
+        Raises InUse while another keeper sends from this folder, StateError when one cannot be used.
         """
         book = how.open(folder / FILE)
         try:
@@ -128,6 +134,10 @@ class Ledger:
         """Every packet, by id and content, of which more than its number is known."""
         return self._fates
 
+    def answered(self) -> Iterator[tuple[int, str]]:
+        """Every packet, by id and content, that keeper itself sent and the server said it took."""
+        return (name for name, fate in self._fates.items() if fate is Fate.DELIVERED and name not in self._confirmed)
+
     def delivered_ids(self) -> list[int]:
         return sorted({*self._bare, *self._contents})
 
@@ -168,12 +178,22 @@ class Ledger:
         self._ids.close()
 
     def _take(self, note: Note) -> None:
-        before = self._fates.get((note.id, note.content))
+        name = note.id, note.content
+        before = self._fates.get(name)
         if before is Fate.DELIVERED:
             return  # nothing takes back that it arrived
-        self._fates[note.id, note.content] = note.fate
-        if note.fate is Fate.DELIVERED:
+        fate = note.fate
+        if fate is Fate.LOST:
+            self._lost.add(name)
+        elif fate is Fate.FAILED and name in self._lost:
+            fate = Fate.LOST  # sending it again came to nothing, and before it the receiver had not got it
+        elif fate is not Fate.SENDING or before is Fate.SENDING:
+            self._lost.discard(name)
+        self._fates[name] = fate
+        if fate is Fate.DELIVERED:
             self._contents[note.id] = self._contents.get(note.id, 0) + 1
+            if note.detail == CONFIRMED:
+                self._confirmed.add(name)
 
     def _read_book(self) -> None:
         if self._book.torn:
@@ -190,7 +210,8 @@ class Ledger:
                     self._agent = str(entry["agent"])
                     self._targets[str(entry["to"])] = None
                 else:
-                    self._take(Note(int(entry["id"]), str(entry["content"]), Fate(entry["did"])))
+                    why = str(entry.get("why", ""))
+                    self._take(Note(int(entry["id"]), str(entry["content"]), Fate(entry["did"]), why))
             except (ValueError, KeyError, TypeError):
                 wrong.append(f"{self._book.path}:{number}: not a line of the ledger, left aside: {line[:60]!r}")
         self.remarks += _first(wrong)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from keeper.core.source import Now
+from keeper.core.source import Now, Wait
 from keeper.delivery.exchange import Line
+from keeper.delivery.ledger import Ledger
 from keeper.delivery.pacing import Adaptive, Classic, Pacing
+from keeper.delivery.packet import Packet, WrongLine
 from keeper.delivery.plan import Item, may_repeat
 from keeper.delivery.sender import Limits
 from keeper.delivery.wire import Wire
@@ -44,7 +47,23 @@ def line_of(settings: AgentSettings, wire: Wire, now: Now) -> Line:
         connect_timeout=settings.connect_timeout,
         request_timeout=settings.request_timeout,
         ca_file=settings.ca_file,
+        token=settings.token,
     )
+
+
+def ask_receiver(
+    found: Iterable[Packet | WrongLine], ledger: Ledger, settings: AgentSettings, now: Now, wait: Wait
+) -> str:
+    """With unknown_outcome = ask: see `ask_first`. Otherwise nothing is asked, and nothing remains to be known."""
+    if settings.unknown_outcome != "ask":
+        return ""
+    if not settings.confirm:
+        raise KeeperError(f"[agent:{settings.name}] has no confirm, the address of keeper's receiver")
+    try:
+        from keeper.delivery.ask_first import ask_first  # noqa: PLC0415  # it reads packets as the receiver does
+    except ImportError as error:
+        raise KeeperError(f"asking needs an extra package ({error.name}): pip install 'keeper[receiver]'") from error
+    return ask_first(found, ledger, settings, now, wait)
 
 
 def headers_of(settings: AgentSettings, item: Item) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -53,23 +53,9 @@ def plan(
     """Look at every packet. `reject` is told of each that cannot be put on the wire, and why."""
     made = Plan()
     account = made.account
-    seen: set[tuple[int, str]] = set()
     by_id: dict[int, list[Item]] = {}
-    skip = frozenset(settings.skip)
     repeat = may_repeat(settings)
-    for packet in found:
-        if isinstance(packet, WrongLine):
-            note_wrong(account, packet)
-            continue
-        account.collected += 1
-        if packet.key in skip:
-            count(account.skipped, packet.key)
-            continue
-        name = packet.name
-        if name in seen:
-            account.repeated += 1
-            continue
-        seen.add(name)
+    for packet, name in each_once(found, account, settings.skip):
         fate = ledger.fate(*name)
         by_number = ledger.by_id_only(*name)
         if fate is Fate.DELIVERED and not by_number:
@@ -130,9 +116,14 @@ def may_repeat(settings: AgentSettings) -> bool:
     return settings.unknown_outcome == "resend"
 
 
+def may_wait(settings: AgentSettings) -> bool:
+    """Is a packet that the server may already have still to be sent, now or when more is known of it?"""
+    return settings.unknown_outcome == "ask" or may_repeat(settings)
+
+
 def why_hold(outcome: Outcome | None, fate: Fate | None, repeat: bool) -> str | None:
     """Why a packet must wait for a person; None when it may be sent."""
-    if repeat:
+    if repeat or fate is Fate.LOST:
         return None
     if fate in (Fate.SENDING, Fate.UNKNOWN):
         return "keeper sent it, and no answer says what became of it"
@@ -159,7 +150,27 @@ def text_of(item: Item) -> bytes:
     raise KeeperError(f"{item.place.file} was changed while it was being sent; start again")
 
 
-def note_wrong(account: Account, line: WrongLine) -> None:
+def each_once(
+    found: Iterable[Packet | WrongLine], account: Account, skip: Collection[str]
+) -> Iterator[tuple[Packet, tuple[int, str]]]:
+    """The packets that are looked at further, with their names, which are long to make: wrong lines, types to skip and
+    repeats are counted and left out."""
+    seen: set[tuple[int, str]] = set()
+    for packet in found:
+        if isinstance(packet, WrongLine):
+            _note_wrong(account, packet)
+            continue
+        account.collected += 1
+        if packet.key in skip:
+            count(account.skipped, packet.key)
+        elif (name := packet.name) in seen:
+            account.repeated += 1
+        else:
+            seen.add(name)
+            yield packet, name
+
+
+def _note_wrong(account: Account, line: WrongLine) -> None:
     if line.text.startswith(b"#"):
         return  # the reason above a packet in collected-rejected
     account.wrong_lines += 1

@@ -94,6 +94,10 @@ class Recovery:
         # What the live traffic showed before does not count any more: the outage may be back.
         self.accepted, self.accepted_since = 0, None
 
+    def put_off(self, now: float, why: str) -> None:
+        """A run could not begin, which says nothing of the server."""
+        self.resting_until, self.rested_for = now + self.terms.rest, why
+
     # -- what follows ----------------------------------------------------------------------------------------------
 
     def left(self, now: float) -> int:

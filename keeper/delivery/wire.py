@@ -23,6 +23,9 @@ class Wire(Protocol):
     def encode(self, key: str, events: Sequence[Any]) -> bytes:
         """The request's body for a packet of this type. Raises Unfit."""
 
+    def as_logged(self) -> Wire:
+        """The same, but what an event lacks stays out of the body: as the agent itself sent it."""
+
     def doubt(self, reply: Reply) -> str:
         """Half a sentence when the body of an answer with status 200 says that the packet was not taken."""
 

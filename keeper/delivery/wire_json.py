@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keeper.delivery.outcome import Reply, page, said
@@ -31,6 +31,9 @@ class JsonWire:
         body = {self._methods.get(key, key): rows}
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
+    def as_logged(self) -> JsonWire:
+        return JsonWire(self._methods, {})
+
     def doubt(self, reply: Reply) -> str:
         """`ok` that is false, or an `error`, in a JSON answer; or a page for people."""
         if page(reply):
@@ -56,11 +59,21 @@ class JsonWire:
             if len(plain) < len(value):
                 raise Unfit(f"{where} has keys that are one and the same in JSON")
             return plain
-        if isinstance(value, list | tuple | set | frozenset):
+        if isinstance(value, set | frozenset):
+            return _in_order(self._plain(one, f"{where}[{number}]", depth + 1) for number, one in enumerate(value))
+        if isinstance(value, list | tuple):
             return [self._plain(one, f"{where}[{number}]", depth + 1) for number, one in enumerate(value)]
         if isinstance(value, float) and not math.isfinite(value):
             raise Unfit(f"{where} is {value}, which JSON cannot say")
         return _text(value, where) if isinstance(value, str | bytes) else value
+
+
+def _in_order(values: Iterable[Any]) -> list[Any]:
+    """A set is the same packet each time it is sent: numbers by their size, all else by how it is written."""
+    found = list(values)
+    if all(isinstance(one, int | float) for one in found):
+        return sorted(found)
+    return sorted(found, key=lambda one: json.dumps(one, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
 
 
 def _key(key: Any, where: str) -> str:

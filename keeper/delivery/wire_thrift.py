@@ -1,12 +1,10 @@
 """Thrift's binary protocol over HTTP, with the site's own IDL: one CALL message a packet, sequence id 0.
 
-thriftpy2 reads the IDL; the bytes are written here, so that a value that does not fit is named by its place.
-https://github.com/apache/thrift/blob/master/doc/specs/thrift-binary-protocol.md
+The bytes are written here and not by thriftpy2, so that a value that does not fit is named by its place.
 """
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,13 +14,29 @@ from keeper.delivery.outcome import Reply, page, said
 from keeper.delivery.wire import Unfit, UnknownType, kind_of
 from keeper.errors import KeeperError
 from keeper.formats.pyrepr import Struct
+from keeper.formats.thrift_idl import (
+    BINARY,
+    BOOL,
+    BYTE,
+    CALL,
+    DOUBLE,
+    EXCEPTION,
+    I16,
+    I32,
+    I64,
+    LIST,
+    MAP,
+    SET,
+    STRING,
+    STRUCT,
+    VERSION,
+    fields_of,
+    on_wire,
+    parts,
+    read_idl,
+)
 
-BOOL, BYTE, DOUBLE, I16, I32, I64, STRING, STRUCT, MAP, SET, LIST = 2, 3, 4, 6, 8, 10, 11, 12, 13, 14, 15
-BINARY = 18  # thriftpy2's own mark for a string that the IDL calls binary; STRING on the wire
-CALL, REPLY, EXCEPTION = 1, 2, 3
-VERSION = 0x80010000
 _INTEGERS = {BYTE: ("i8", ">b", 8), I16: ("i16", ">h", 16), I32: ("i32", ">i", 32), I64: ("i64", ">q", 64)}
-_modules = itertools.count()  # thriftpy2 keeps what it read under a name, and a changed file must be read again
 
 
 class ThriftWire:
@@ -44,6 +58,9 @@ class ThriftWire:
         self._put(out, LIST, spec, list(events), "")
         out.append(b"\0")
         return b"".join(out)
+
+    def as_logged(self) -> ThriftWire:
+        return _AsLogged(self._calls, {})
 
     def doubt(self, reply: Reply) -> str:
         """Methods are void and their answer is not looked at, but an exception is none, nor is a page for people."""
@@ -78,16 +95,16 @@ class ThriftWire:
         wanted, name = ((set, frozenset), "set") if kind == SET else ((list, tuple), "list")
         if not isinstance(value, wanted):
             raise Unfit(f"{where} is {kind_of(value)}, and the IDL wants a {name}")
-        item, inner = _parts(spec)
-        out.append(struct.pack(">bi", _on_wire(item), len(value)))
+        item, inner = parts(spec)
+        out.append(struct.pack(">bi", on_wire(item), len(value)))
         for number, one in enumerate(value):
             self._put(out, item, inner, one, f"{where}[{number}]" if where else f"event {number + 1}")
 
     def _put_map(self, out: list[bytes], spec: Any, value: Any, where: str) -> None:
         if not isinstance(value, dict):
             raise Unfit(f"{where} is {kind_of(value)}, and the IDL wants a map")
-        (key, key_spec), (item, item_spec) = _parts(spec[0]), _parts(spec[1])
-        out.append(struct.pack(">bbi", _on_wire(key), _on_wire(item), len(value)))
+        (key, key_spec), (item, item_spec) = parts(spec[0]), parts(spec[1])
+        out.append(struct.pack(">bbi", on_wire(key), on_wire(item), len(value)))
         for number, (one, other) in enumerate(value.items()):
             self._put(out, key, key_spec, one, f"key {number + 1} of {where}")
             self._put(out, item, item_spec, other, f"value {number + 1} of {where}")
@@ -99,8 +116,7 @@ class ThriftWire:
         fields = value.fields
         defaults = dict(spec.default_spec)
         seen = 0
-        for number, entry in spec.thrift_spec.items():
-            kind, field, inner, required = entry if len(entry) == 4 else (entry[0], entry[1], None, entry[2])
+        for number, kind, field, inner, required in fields_of(spec):
             if field in fields:
                 seen += 1
                 given = fields[field]
@@ -110,15 +126,15 @@ class ThriftWire:
                 if required:
                     raise Unfit(f"{where}.{field} is None, and the IDL requires a value")
                 continue  # an agent that prints None has not sent the field
-            out.append(struct.pack(">bh", _on_wire(kind), number))
+            out.append(struct.pack(">bh", on_wire(kind), number))
             self._put(out, kind, inner, given, f"{where}.{field}")
         if seen != len(fields):
-            known = {entry[1] for entry in spec.thrift_spec.values()}
+            known = {one.name for one in fields_of(spec)}
             extra = ", ".join(sorted(field for field in fields if field not in known))
             raise Unfit(f"{where} has fields that {name} has not in the IDL: {extra[:200]}")
         out.append(b"\0")
 
-    def _default(self, name: str, field: str, defaults: Mapping[str, Any], required: bool | None, where: str) -> Any:
+    def _default(self, name: str, field: str, defaults: Mapping[str, Any], required: bool, where: str) -> Any:
         if f"{name}.{field}" in self._defaults:
             return self._defaults[f"{name}.{field}"]
         if defaults.get(field) is not None:
@@ -126,43 +142,24 @@ class ThriftWire:
         raise Unfit(f"{where} lacks {field}, and default.{name}.{field} is not configured")
 
 
+class _AsLogged(ThriftWire):
+    def _default(self, name: str, field: str, defaults: Mapping[str, Any], required: bool | None, where: str) -> Any:
+        return None
+
+
 def thrift_wire(idl: Path, methods: Mapping[str, str], defaults: Mapping[str, Any]) -> ThriftWire:
     """Read the IDL. Raises KeeperError, naming what is wrong with the file or the map."""
-    try:
-        import thriftpy2  # noqa: PLC0415  # an extra: only sites with Thrift need it
-    except ImportError as error:
-        raise KeeperError("Thrift needs an extra package: pip install 'keeper[thrift]'") from error
-    try:
-        module = thriftpy2.load(str(idl), module_name=f"keeper_idl_{next(_modules)}_thrift")
-    except OSError as error:
-        raise KeeperError(f"cannot read the IDL {idl}: {error.strerror or error}") from error
-    except Exception as error:  # the parser raises classes of its own, and of ply's
-        raise KeeperError(f"the IDL {idl} cannot be understood: {error}") from error
-    found: dict[str, tuple[str, Any]] = {}
-    for service in module.__thrift_meta__["services"]:
-        for method in service.thrift_services:
-            arguments = getattr(service, f"{method}_args").thrift_spec
-            if list(arguments) == [1] and arguments[1][0] == LIST:
-                found[method] = (method, arguments[1][2])
+    read = read_idl(idl)
+    found = {method: (method, spec) for method, spec in read.methods.items()}
     for key, method in methods.items():
         if method not in found:
             raise KeeperError(f"method.{key}: the IDL {idl} has no method {method} that takes one list")
         found[key] = found[method]
-    structs = {one.__name__: one for one in module.__thrift_meta__["structs"]}
     for place in defaults:
         name, _, field = place.partition(".")
-        if name not in structs or field not in {entry[1] for entry in structs[name].thrift_spec.values()}:
+        if name not in read.structs or field not in {one.name for one in fields_of(read.structs[name])}:
             raise KeeperError(f"default.{place}: the IDL {idl} has no such field")
     return ThriftWire(found, defaults)
-
-
-def _parts(spec: Any) -> tuple[int, Any]:
-    """thriftpy2 writes `kind` for a plain one, `(kind, more)` for one that has parts."""
-    return (spec[0], spec[1]) if isinstance(spec, tuple) else (spec, None)
-
-
-def _on_wire(kind: int) -> int:
-    return STRING if kind == BINARY else kind
 
 
 def _integer(kind: int, value: Any, where: str) -> bytes:

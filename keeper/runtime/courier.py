@@ -18,7 +18,7 @@ from keeper.delivery.ledger import FILE as LEDGER
 from keeper.delivery.ledger import agent_home
 from keeper.delivery.parcel import Parcel, Report, Stand
 from keeper.delivery.recovery import Around
-from keeper.errors import KeeperError
+from keeper.errors import InUse, KeeperError
 from keeper.pipeline import Pipeline
 from keeper.runtime.clock import iso
 from keeper.runtime.records import Records, read_beside
@@ -35,7 +35,8 @@ MOST_AT_ONCE = 10_000  # packets of one run: the next one takes the rest
 class Run(Protocol):
     """One run over some parcels; see Resend."""
 
-    def run(self) -> str: ...
+    def run(self) -> str:
+        """Raises KeeperError, and InUse when nothing was tried."""
 
     def stop(self, why: str) -> None: ...
 
@@ -126,15 +127,19 @@ class Courier:
         Thread(f"{self.settings.name}/look", partial(self._looks, delivery, kept), self._failed).start()
 
     def _looks(self, delivery: Delivery, kept: Sequence[Parcel], _wait: Wait) -> None:
+        seen = True
         try:
             settle(self._folder, kept, lambda: iso(self._now()), partial(self._tell, delivery))
         except KeeperError as error:
             log.warning("agent=%s ledger=%r", self.settings.name, str(error))
-        self._call(self._looked)
+            seen = False
+        self._call(partial(self._looked, seen=seen))
 
-    def _looked(self) -> None:
+    def _looked(self, *, seen: bool) -> None:
         self._take()
         self._looking = False
+        if not seen:
+            self._ledger_of = (0, 0)  # what it says is still to be heard, changed again or not
 
     def close(self, why: str) -> None:
         """Have the run end; see `join`."""
@@ -172,13 +177,14 @@ class Courier:
 
     def _body(self, delivery: Delivery, run: Run, texts: _Texts, _wait: Wait) -> None:
         """The run's thread. That packets could not be sent is an answer; anything else it raises is a bug."""
+        in_use = False
         try:
             why = run.run()
         except KeeperError as error:
-            why = str(error)
+            why, in_use = str(error), isinstance(error, InUse)
         finally:
             texts.close()
-        self._call(partial(self._ended, delivery, why))
+        self._call(partial(self._ended, delivery, why, in_use=in_use))
 
     def _tell(self, delivery: Delivery, report: Report) -> None:
         """In the run's thread. However many there are, the loop is called once for all that it has not taken yet: calls
@@ -196,11 +202,15 @@ class Courier:
             delivery.resent(report, self._now())
         self._touch(self.settings.name)
 
-    def _ended(self, delivery: Delivery, why: str) -> None:
+    def _ended(self, delivery: Delivery, why: str, *, in_use: bool) -> None:
+        """`in_use`: the ledger was, by a person's command most likely, and so nothing was tried."""
         self._take()
         now = self._now()
         delivery.running = False
-        delivery.recovery.ended(now, why)
+        if in_use:
+            delivery.recovery.put_off(now, why)
+        else:
+            delivery.recovery.ended(now, why)
         self._running = None
         told = ", ".join(f"{number:,} {result}" for result, number in self._told.items()) or "nothing was sent"
         self._say(f"sending again was ended, {told}: {why}" if why else f"sending again came through: {told}")

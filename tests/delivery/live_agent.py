@@ -31,15 +31,19 @@ Name = tuple[int, str]
 
 
 class LiveAgent:
-    """Sends from `with` on, every `tick` seconds, until `stop`. `sent` are the names of all packets, in order."""
+    """Sends from `with` on, every `tick` seconds, until `stop`. `sent` are the names of all packets, in order; one that
+    is not `named` tells them to nobody but its log, as real agents do."""
 
-    def __init__(self, log: Path, port: int, seed: int, tick: float = 0.05, timeout: float = 2.0) -> None:
+    def __init__(
+        self, log: Path, port: int, seed: int, tick: float = 0.05, timeout: float = 2.0, *, named: bool = True
+    ) -> None:
         self.log = log
         self.sent: list[Name] = []
         self._port = port
         self._chance = random.Random(seed)
         self._tick = tick
         self._timeout = timeout
+        self._named = named
         self._file = log.open("ab", buffering=0)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -101,7 +105,8 @@ class LiveAgent:
     def _post(self, key: str, struct: str, rows: list[dict[str, Any]], name: str) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout)
         try:
-            connection.request("POST", "/", self._encoded(key, struct, rows), {"Idempotency-Key": name})
+            headers = {"Idempotency-Key": name} if self._named else {}
+            connection.request("POST", "/", self._encoded(key, struct, rows), headers)
             status = connection.getresponse().status
         except TimeoutError:
             return 599, "HTTPError('HTTP 599: Timeout',)"

@@ -261,3 +261,20 @@ def test_after_a_restart_the_log_is_read_before_an_answer_is_missed() -> None:
     assert stands(agent) == [Stand.OPEN]
     agent.take(Chunk(LOG, lines(1, NOW + 3, 200), later, "2"), "log", later, 0.0)
     assert stands(agent) == []
+
+
+def test_what_the_receiver_has_not_got_is_due_and_stays_so() -> None:
+    """It was held because the receiver might have it; a reload with the same policy does not hold it again. What was
+    sent in vain too often waits for a person all the same."""
+    terms = TERMS._replace(repeat=False)
+    made = delivery(terms)
+    read(made, *(event for id in (1, 2) for event in (sent(id), answered(id, 599))))
+    assert {parcel.stand for parcel in made.arrears} == {Stand.HELD}
+    made.resent(report(1, Result.FAILED, "the receiver has not got it", sent=False), NOW)
+    for _ in range(2):
+        assert [(parcel.id, parcel.why) for parcel in made.arrears.due()] == [(1, "the receiver has not got it")]
+        made.arrears.replan(terms)
+    for _ in range(terms.tries):
+        made.resent(report(1, Result.FAILED, "answered 500"), NOW)
+    made.resent(report(1, Result.FAILED, "the receiver has not got it", sent=False), NOW)
+    assert made.arrears[1].stand is Stand.HELD

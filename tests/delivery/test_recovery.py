@@ -60,6 +60,11 @@ Step = Callable[[Recovery], object]
         ),
         (TERMS, [accepted, lambda r: r.ended(NOW, "busy")], WELL, "the server took 0 of 20 live packets in a row"),
         (TERMS, [accepted, lambda r: r.ended(NOW, "")], WELL, None),
+        (
+            TERMS, [accepted, lambda r: r.put_off(NOW, "the ledger is in use")], WELL,
+            "it rests for 60 s more: the ledger is in use",
+        ),
+        (TERMS, [accepted, *(lambda r: r.put_off(NOW - 60, "in use") for _ in range(9))], WELL, None),
         (TERMS, [accepted, lambda r: r.ended(NOW - 60, "busy"), accepted], WELL, None),
         (
             TERMS, [accepted, lambda r: r.sent_again(NOW - 5, 100)], WELL,

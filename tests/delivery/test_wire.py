@@ -210,6 +210,12 @@ def test_what_json_cannot_say_is_named(data: bytes, reason: str) -> None:
         JsonWire({}, {}).encode("Op", events_of(data))
 
 
+def test_a_set_is_sent_in_one_order() -> None:
+    """The same packet is the same bytes each time, in every process: numbers by size, texts by letter."""
+    body = JsonWire({}, {}).encode("Op", events_of(b"[Op(a=set([10, 9, -1]), b=set(['b', 'a', 'c']))]"))
+    assert json.loads(body) == {"Op": [{"a": [-1, 9, 10], "b": ["a", "b", "c"]}]}
+
+
 def test_a_body_may_take_back_what_200_says() -> None:
     """A page, a Thrift exception, JSON that says no; anything else is a void method's answer, which nobody reads."""
     page = Reply(200, b"<html>Maintenance</html>", "text/html")

@@ -12,11 +12,11 @@ from keeper.build import delivery_of, forms, pipeline, subjects
 from keeper.config import parse
 from keeper.core.batch import SourceDown, SourceUp
 from keeper.delivery.delivery import Delivery
-from keeper.delivery.ledger import Fate, agent_home
+from keeper.delivery.ledger import IDS_FILE, Fate, Ledger, agent_home, made
 from keeper.delivery.parcel import Change, Parcel, Stand
 from keeper.pipeline import Pipeline
 from keeper.runtime.clock import Clock
-from keeper.runtime.courier import Courier
+from keeper.runtime.courier import LOOK_PAUSE, Courier
 from keeper.runtime.inbox import INBOX_CALLS, Inbox
 from keeper.runtime.store import Store
 from keeper.settings import Settings
@@ -215,6 +215,47 @@ def test_a_run_from_before_a_reload_is_waited_for(desks: Desks) -> None:
         assert len(server.received()) == 1
     assert desk.said[1:] == ["sending again was ended, nothing was sent: the settings of its agent changed"]
     assert desk.delivery.arrears.totals(Stand.DUE).packets == 5
+
+
+def test_a_ledger_in_use_puts_a_run_off_and_is_no_word_on_the_server(desks: Desks) -> None:
+    """A person's `keeper reconcile` or `resend` has it: what the live traffic showed still counts, nothing adds up."""
+    with StatisticsServer() as server:
+        desk = desks(server.url, *THOSE)
+        folder = made(agent_home(str(desk.directory), "stats"))
+        for _ in range(3):
+            ledger = Ledger.open(folder, lambda: "now")
+            desk.step()
+            desk.take(lambda: not desk.delivery.running, "the run to end")
+            ledger.close()
+            assert "in use by another keeper" in desk.said[-1]
+            assert desk.delivery.recovery.resting_until == desk.now + 60
+            desk.step()
+            assert not desk.delivery.running
+            desk.now += 60
+            desk.pipeline.take(SourceUp(LOG, desk.now), "log", desk.now, 0.0)
+        desk.step()
+        desk.take(lambda: not desk.delivery.running, "the run to end")
+        assert server.times() == {one.name: 1 for one in THOSE}
+    assert desk.said[-1] == "sending again came through: 5 accepted"
+
+
+def test_a_look_that_failed_is_repeated_though_nothing_changed(desks: Desks) -> None:
+    """What a person found out is not forgotten because the ledger could not be read for a moment."""
+    desk = desks("http://127.0.0.1:9", *THOSE)
+    for parcel in list(desk.delivery.arrears):
+        desk.delivery.arrears.hold(parcel.number, "a person")
+    folder = agent_home(str(desk.directory), "stats")
+    write_ledger(folder, *[(one, Fate.DELIVERED) for one in THOSE])
+    (folder / IDS_FILE).unlink()
+    (folder / IDS_FILE).mkdir()
+    desk.step()
+    eventually(lambda: not threads("stats/look"), "the look to end", 60)
+    desk.take(lambda: True, "its end")
+    assert len(desk.delivery.arrears) == 5
+    (folder / IDS_FILE).rmdir()
+    desk.now += LOOK_PAUSE
+    desk.step()
+    desk.take(lambda: len(desk.delivery.arrears) == 0, "what the ledger says")
 
 
 def test_without_an_address_it_says_so(desks: Desks) -> None:

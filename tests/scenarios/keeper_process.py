@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.peers import free_port
-from tests.peers.ask import answers, eventually, get, get_json
+from tests.peers.ask import eventually, get
 from tests.peers.process import Program, run
+from tests.scenarios.daemon import PROGRAM, Daemon
 
-PROGRAM = str(Path(sys.executable).with_name("keeper"))
 CONFINED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 
 
-class KeeperProcess:
+class KeeperProcess(Daemon):
     """One keeper with a configuration, a state directory and a port of its own, kept over restarts.
 
     `settings` is the configuration but for `[keeper]`; `options` are further lines of `[keeper]`; `env` is added to
@@ -60,31 +58,12 @@ class KeeperProcess:
             str(self.config),
         ]
         self._env = env
-        self._program = Program(f"keeper {name}", self._argv, self.log, env)
+        super().__init__(Program(f"keeper {name}", self._argv, self.log, env), self.address, orderly=5.0)
 
     def configure(self, settings: str) -> None:
         """Write the configuration; a running keeper takes it at `reload`."""
         own = [f"name = {self.name}", f"listen = {self.address}", f"state_dir = {self.state_dir}", *self._options]
         self.config.write_text("\n".join(["[keeper]", *own, "", settings]))
-
-    @property
-    def pid(self) -> int:
-        return self._program.pid
-
-    def running(self) -> bool:
-        return self._program.running()
-
-    def start(self, deadline: float = 20.0) -> None:
-        """Start and wait until `/-/ready` says so."""
-        self._program.start(lambda: answers(f"http://{self.address}/-/ready"), deadline)
-
-    def stop(self, deadline: float = 5.0) -> int:
-        """SIGTERM; the exit code. AssertionError after `deadline` seconds: 5 are promised."""
-        return self._program.stop(deadline)
-
-    def kill(self) -> None:
-        """kill -9."""
-        self._program.kill()
 
     def hang(self) -> None:
         """SIGSTOP."""
@@ -113,11 +92,6 @@ class KeeperProcess:
     def collectors(self, word: str, *rest: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """`keeper collectors WORD ...` with the same configuration."""
         return run([*self._inside, PROGRAM, "collectors", word, "-c", str(self.config), *rest], stdin)
-
-    def status(self) -> dict[str, Any]:
-        """`/api/v1/status`."""
-        answer: dict[str, Any] = get_json(f"http://{self.address}/api/v1/status")
-        return answer
 
     def subject(self, name: str) -> dict[str, Any]:
         """What the status says of one subject."""
@@ -149,9 +123,6 @@ class KeeperProcess:
         """What it wrote to its own log, over all its lives."""
         return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
 
-    def tail(self) -> str:
-        return self._program.tail(80)
-
     def await_line(self, text: str, after: int = 0, deadline: float = 20.0) -> str:
         """Wait for a line of its own log, behind the first `after` ones, that holds `text`."""
         return eventually(
@@ -159,12 +130,3 @@ class KeeperProcess:
             f"{text!r} in {self.log}",
             deadline,
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()

@@ -270,9 +270,9 @@ def test_an_island_that_moves_in_its_own_turns_only_does_not_flap(scene: Scene) 
 def test_a_producer_that_signs_twice_is_seen_by_those_who_watch(scene: Scene) -> None:
     """B produces beside A, with other transactions: C and F see two blocks in one slot."""
     twice = tuple(("double_production", node) for node in "CF")
-    # What the two who fight over it see and miss is not certain.
-    aside = [(rule, node) for node in WATCHED for rule in ("double_production", "fork", "own_missed", "lib_stalled")]
-    aside += [(rule, node) for node in "AB" for rule in ("head_lag", "head_stalled")]
+    # Who of them follows the branch that is left stands still until the other one is longer, and misses its blocks.
+    uncertain = ("double_production", "fork", "own_missed", "lib_stalled", "head_lag", "head_stalled", "blocks_silent")
+    aside = [(rule, node) for node in WATCHED for rule in uncertain]
     began = scene.mark(*aside)
     scene.network["B"].resume()
 
