@@ -15,11 +15,13 @@ from keeper.config import parse
 from keeper.core.notice import TEST, WATCHDOG
 from keeper.core.options import Option, options_of
 from keeper.metrics import Metrics
+from keeper.receiver.metrics import Exposed
 from keeper.rules.metric import MetricRule
 from keeper.rules.rule import Rule
 from keeper.rules.table import RULES
 from keeper.settings import SECTIONS
 from tests.deploy.files import prometheus_alerts
+from tests.receiver.standings import LIVELY
 
 TOP = Path(__file__).parents[1]
 EXAMPLE = TOP / "config.ini.example"
@@ -109,7 +111,7 @@ def test_a_section_of_the_example_has_every_option_with_its_true_default(kind: s
             assert same(option, shown[key]), f"[{kind}] {key} = {shown[key]}, but its default is {option.default!r}"
 
 
-# With the empty defaults the example would watch nothing, and its agent could not be switched on.
+# With the empty defaults the example would watch nothing, and its agent and its source could not be switched on.
 SHOWN_IN_USE = {
     ("node", "producer"),
     ("node", "log"),
@@ -117,6 +119,7 @@ SHOWN_IN_USE = {
     ("agent", "url"),
     ("agent", "idl"),
     ("collectors", "shipped"),
+    ("source", "addresses"),
 }
 
 
@@ -167,7 +170,22 @@ def test_the_runbook_lists_the_options_every_rule_has() -> None:
 
 
 def exported() -> set[tuple[str, str, tuple[str, ...]]]:
-    """Name as Prometheus shows it, type, and labels of every metric keeper declares."""
+    """Name as Prometheus shows it, type, and labels of every metric keeper and its receiver have."""
+    return exported_by_keeper() | exported_by_receiver()
+
+
+def exported_by_receiver() -> set[tuple[str, str, tuple[str, ...]]]:
+    suffixes = {"counter": "_total", "info": "_info"}
+    found = set()
+    for family in Exposed(lambda: LIVELY).collect():
+        labels = [label for label in family.samples[0].labels if label != "le"]
+        assert all(sample.labels.keys() - {"le"} == set(labels) for sample in family.samples), family.name
+        shown = "gauge" if family.type == "info" else family.type
+        found.add((family.name + suffixes.get(family.type, ""), shown, tuple(labels)))
+    return found
+
+
+def exported_by_keeper() -> set[tuple[str, str, tuple[str, ...]]]:
     suffixes = {"counter": "_total", "info": "_info"}
     found = set()
     for metric in vars(Metrics(CollectorRegistry())).values():

@@ -1,5 +1,5 @@
 """The dashboards are what Grafana reads, and every query of them returns data from a keeper that watches a node
-and a statistics agent, and runs collector scripts."""
+and a statistics agent, and runs collector scripts, and from a receiver."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.deploy.files import DASHBOARDS, SHIPPED, TOP
 from tests.deploy.scripted_agent import ScriptedAgent
 from tests.deploy.scripted_collectors import ScriptedCollectors
 from tests.deploy.scripted_node import OURS, ScriptedNode
+from tests.deploy.scripted_receiver import ScriptedReceiver
 from tests.peers import free_ports
 from tests.peers.ask import answers, eventually, get, get_json
 from tests.peers.inbox import Inbox
@@ -34,6 +35,9 @@ STILL = {"Refused for ever", "Lost and cut", "Firings"}
 COLLECTORS = "keeper-collectors"  # the dashboard
 # What scripts alone do not bring about, and what can be seen only while OpenTSDB is away.
 LOST = re.compile("losses|dropped|left_out|repeated")
+RECEIVER = "keeper-receiver"  # the dashboard
+# What a receiver that is well does not bring about, and what is over before it is scraped.
+RARE = re.compile("lost|deaths|trouble|dead|turned_away|pending|queue_(records|oldest|bytes)|429")
 AWAY = re.compile("opentsdb_(waiting|oldest|spool|failures)")
 
 
@@ -72,9 +76,9 @@ def queries() -> list[Query]:
 
 
 def test_the_dashboards_are_there() -> None:
-    """The fleet, one node, one agent, and the collectors of one keeper, with identities links can rely on."""
+    """The fleet, one node, one agent, the collectors of one keeper, one receiver, with identities links can rely on."""
     assert {name: board["uid"] for name, board in BOARDS.items()} == {name: name for name in BOARDS}
-    assert set(BOARDS) == {"keeper-fleet", "keeper-node", "keeper-agent", "keeper-collectors"}
+    assert set(BOARDS) == {"keeper-fleet", "keeper-node", "keeper-agent", "keeper-collectors", "keeper-receiver"}
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -169,15 +173,16 @@ def collectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedCol
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, collectors: ScriptedCollectors) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes a keeper every second. The keeper watches a node that is well but for a producer that
-    misses blocks, one that is not there, and an agent whose packets are refused again and again; it runs `collectors`;
-    one target takes its alerts, one does not."""
+    """A Prometheus that scrapes a keeper and a receiver every second. The keeper watches a node that is well but for a
+    producer that misses blocks, one that is not there, and an agent whose packets are refused again and again; it runs
+    `collectors`; one target takes its alerts, one does not."""
     directory = tmp_path_factory.mktemp("watched")
     listen, nobody = free_ports(2)
     with (
         ScriptedNode(directory / "nodeos.log") as node,
         ScriptedAgent(directory / "statistic.log") as agent,
         Inbox() as inbox,
+        ScriptedReceiver(directory / "receiver") as receiver,
     ):
         config = directory / "config.ini"
         config.write_text(
@@ -190,7 +195,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory, collectors: ScriptedCollec
             f"[alertmanager]\nurls = {inbox.url}, http://127.0.0.1:{nobody}\ninterval = 2s\n"
         )
         keeper = Program("keeper", [sys.executable, "-m", "keeper", "run", "-c", str(config)], directory / "keeper.log")
-        with keeper, Prometheus(directory / "prometheus", targets=[f"127.0.0.1:{listen}"]) as prometheus:
+        targets = [f"127.0.0.1:{listen}", receiver.target]
+        with keeper, Prometheus(directory / "prometheus", targets=targets) as prometheus:
             keeper.start(lambda: answers(f"http://127.0.0.1:{listen}/-/ready"))
             yield prometheus
 
@@ -240,13 +246,23 @@ def test_what_happens_to_collectors_can_be_seen(watched: Prometheus, query: Quer
     moves(watched, query)
 
 
+@pytest.mark.parametrize(
+    "query", [q for q in queries() if q.board == RECEIVER and not RARE.search(q.expr)], ids=lambda q: q.place
+)
+def test_what_a_receiver_takes_in_can_be_seen(watched: Prometheus, query: Query) -> None:
+    """What is sent, sent again, wrong, refused or with an old id moves every query about it from 0."""
+    moves(watched, query)
+
+
 def test_the_metrics_of_a_keeper_at_work_are_accepted(watched: Prometheus) -> None:
     """promtool can read the page of a keeper that has watched for a while, and finds no fault in what is keeper's; the
     names that scripts give are theirs, such as `df.bytes.total`, which is a gauge."""
-    [target] = get_json(f"{watched.url}/api/v1/targets")["data"]["activeTargets"]
-    checked = promtool("check", "metrics", stdin=get(target["scrapeUrl"]).text)
-    assert checked.returncode in (0, 3), checked.stderr  # 3: it has advice
-    assert re.findall("(?m)^(?:keeper|process|python)_.*", checked.stderr) == []
+    targets = get_json(f"{watched.url}/api/v1/targets")["data"]["activeTargets"]
+    assert len(targets) == 2
+    for target in targets:
+        checked = promtool("check", "metrics", stdin=get(target["scrapeUrl"]).text)
+        assert checked.returncode in (0, 3), checked.stderr  # 3: it has advice
+        assert re.findall("(?m)^(?:keeper|process|python)_.*", checked.stderr) == []
 
 
 def test_an_outage_of_opentsdb_can_be_seen(watched: Prometheus, collectors: ScriptedCollectors) -> None:

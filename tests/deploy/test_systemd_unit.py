@@ -10,7 +10,9 @@ import pytest
 from keeper import guard
 from keeper.commands.status import address_of
 from keeper.failover.lease import Timing
-from tests.deploy.files import DEPLOY, UNIT
+from keeper.receiver.server import FINISH
+from keeper.receiver.settings import ReceiverSettings
+from tests.deploy.files import DEPLOY, RECEIVER_UNIT, UNIT
 from tests.peers import installed
 from tests.peers.process import run
 
@@ -93,13 +95,13 @@ def test_the_guard_outlives_keeper() -> None:
     assert int(seconds) > Timing().act_within
 
 
-def drop_ins() -> list[str]:
+def drop_ins(of: Path) -> list[str]:
     """What stands commented out at the end of the unit, each from [Service] on."""
-    lines = re.findall(r"(?m)^#   (.+)$", UNIT.read_text().partition("# Drop-ins")[2])
+    lines = re.findall(r"(?m)^#   (.+)$", of.read_text().partition("# Drop-ins")[2])
     return ["[Service]\n" + part for part in "\n".join(lines).split("[Service]\n")[1:]]
 
 
-@pytest.mark.parametrize("drop_in", drop_ins(), ids=lambda text: text.split("\n")[1])
+@pytest.mark.parametrize("drop_in", drop_ins(UNIT), ids=lambda text: text.split("\n")[1])
 def test_systemd_accepts_the_unit_with_each_drop_in(unit: Path, drop_in: str) -> None:
     """They are written for systemd, not only for people."""
     beside = unit.with_name(f"{unit.name}.d") / "site.conf"
@@ -108,6 +110,43 @@ def test_systemd_accepts_the_unit_with_each_drop_in(unit: Path, drop_in: str) ->
     verified = run([installed("systemd-analyze"), "verify", "--man=no", str(unit)])
     said = [line for line in (verified.stdout + verified.stderr).splitlines() if str(unit.parent) in line]
     assert (verified.returncode, said) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "drop_in", ["", *drop_ins(RECEIVER_UNIT)], ids=lambda text: text.partition("\n")[2][:20] or "none"
+)
+def test_systemd_accepts_the_receivers_unit_with_each_drop_in(tmp_path: Path, drop_in: str) -> None:
+    """`systemd-analyze verify` has nothing to say."""
+    unit = tmp_path / RECEIVER_UNIT.name
+    unit.write_text(RECEIVER_UNIT.read_text().replace("/opt/keeper/bin/keeper", "/bin/true"))
+    if drop_in:
+        beside = unit.with_name(f"{unit.name}.d") / "site.conf"
+        beside.parent.mkdir()
+        beside.write_text(drop_in)
+    verified = run([installed("systemd-analyze"), "verify", "--man=no", str(unit)])
+    said = [line for line in (verified.stdout + verified.stderr).splitlines() if str(tmp_path) in line]
+    assert (verified.returncode, said) == (0, [])
+
+
+def test_systemd_judges_the_receiver_hardened() -> None:
+    """As keeper, without what scripts need: at most 1.5 of 10."""
+    command = ["security", "--offline=true", "--no-pager", "--threshold=15", str(RECEIVER_UNIT)]
+    judged = run([installed("systemd-analyze"), *command])
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_the_receiver_has_what_its_defaults_need() -> None:
+    """Files for all connections, time to stop in order, and the user, group and folders of keeper."""
+    text, keepers = RECEIVER_UNIT.read_text(), UNIT.read_text()
+    settings = ReceiverSettings()
+    [files] = re.findall(r"(?m)^LimitNOFILE=(\d+)$", text)
+    assert int(files) > settings.max_connections + 1000
+    [seconds] = re.findall(r"(?m)^TimeoutStopSec=(\d+)$", text)
+    assert int(seconds) > FINISH + 2 * settings.drain
+    for line in ("User", "Group", "StateDirectory", "ConfigurationDirectory", "ExecStartPre", "UMask"):
+        assert re.findall(rf"(?m)^{line}=.+$", text) == re.findall(rf"(?m)^{line}=.+$", keepers)
+    assert "\nExecStart=/opt/keeper/bin/keeper receive -c /etc/keeper/config.ini\n" in text
+    assert {"prlimit64", "fdatasync", "flock"} <= allowed(text)
 
 
 def allowed(text: str) -> set[str]:
@@ -134,7 +173,7 @@ def test_collectors_can_run_under_the_unit() -> None:
     starting = {"capset", "prctl", "prlimit64", "setpriority", "setsid", "pidfd_open", "waitid", "kill"}
     becoming = {"setresuid", "setresgid", "setgroups"}
     assert starting <= allowed(UNIT.read_text())
-    [of_another_user] = [text for text in drop_ins() if "User=root" in text]
+    [of_another_user] = [text for text in drop_ins(UNIT) if "User=root" in text]
     assert not becoming & allowed(UNIT.read_text())
     assert starting | becoming <= allowed(UNIT.read_text() + of_another_user)
 
@@ -145,6 +184,6 @@ def test_the_image_and_the_unit_run_the_same_command() -> None:
     assert '\nENTRYPOINT ["keeper"]\nCMD ["run", "-c", "/etc/keeper/config.ini"]\n' in image
     assert "\nExecStart=/opt/keeper/bin/keeper run -c /etc/keeper/config.ini\n" in UNIT.read_text()
     port = address_of(None).rpartition(":")[2]
-    assert f"\nEXPOSE {port}\n" in image
-    assert f"HTTPConnection('127.0.0.1', {port}," in image
+    assert f"\nEXPOSE {port} " in image
+    assert f" HEALTH_PORT={port}\n" in image
     assert "\nUSER 10001:10001\n" in image
