@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import collect, collectors, failover, footprint, latency, replay
+from bench import collect, collectors, failover, footprint, latency, queue, receive, replay, stores
 from bench.figures import Figure, table
 
 BENCHES: dict[str, Callable[[Path, bool], Iterator[Figure]]] = {
@@ -19,6 +19,9 @@ BENCHES: dict[str, Callable[[Path, bool], Iterator[Figure]]] = {
     "latency": latency.figures,
     "footprint": footprint.figures,
     "failover": failover.figures,
+    "receive": receive.figures,
+    "queue": queue.figures,
+    "stores": stores.figures,
 }
 
 

@@ -54,7 +54,16 @@ def cpu_seconds(pid: int) -> float:
 
 def memory(pid: int) -> float:
     """What a running process holds in memory (RSS), in MiB."""
+    return _memory(pid, "VmRSS")
+
+
+def peak(pid: int) -> float:
+    """The most that a running process has held, and not who started it, in MiB."""
+    return _memory(pid, "VmHWM")
+
+
+def _memory(pid: int, what: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{what}:"):
             return int(line.split()[1]) / 1024
-    raise AssertionError(f"process {pid} has no VmRSS: it ended")
+    raise AssertionError(f"process {pid} has no {what}: it ended")
