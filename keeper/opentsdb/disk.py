@@ -100,6 +100,8 @@ class Disk:
             segment = self._writing.begin(self._next)
             self._next += 1
             self._segments.append(segment)
+            if len(self._segments) == 1:  # all before it fell out, and with it what the place pointed into
+                self._begin_first()
         self._writing.append(segment, packed.data)
         if not segment.points:
             segment.at = packed.at

@@ -158,6 +158,20 @@ def test_a_batch_that_fell_out_and_is_not_delivered_is_dropped(tmp_path: Path) -
     assert spool.points + spool.dropped == 5011
 
 
+def test_what_comes_when_all_before_it_fell_out_is_there(tmp_path: Path) -> None:
+    """How far the one segment was delivered says nothing of the next one, whose first record begins at the same byte."""
+    spool = opened(tmp_path, 65_536)
+    spool.append([b"x" * 9000] * 5)
+    batch = spool.take(3, PLENTY)
+    assert batch is not None
+    spool.done(batch)
+    fresh = [b"%d" % number * 9000 for number in range(3)]
+    spool.append(fresh)
+    assert (spool.points, spool.dropped) == (3, 2)
+    assert drain(spool) == fresh
+    assert (spool.points, spool.dropped) == (0, 2)
+
+
 def test_two_processes_never_use_one_spool(tmp_path: Path) -> None:
     """The second is told what to do; when the first has ended, it may."""
     spool = opened(tmp_path)
