@@ -159,7 +159,7 @@ def test_a_batch_that_fell_out_and_is_not_delivered_is_dropped(tmp_path: Path) -
 
 
 def test_what_comes_when_all_before_it_fell_out_is_there(tmp_path: Path) -> None:
-    """How far the one segment was delivered says nothing of the next one, whose first record begins at the same byte."""
+    """How far one segment was delivered says nothing of the next, whose first record begins at the same byte."""
     spool = opened(tmp_path, 65_536)
     spool.append([b"x" * 9000] * 5)
     batch = spool.take(3, PLENTY)
