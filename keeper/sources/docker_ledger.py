@@ -141,7 +141,7 @@ class Reading:
         self._numbered: dict[int, LineId] = {}
         self._passed = 0  # lines behind `proven`, handed over, that this reading has met
         self._floor = ledger.floor
-        self._met = 0  # lines of the stream among them
+        self._met: list[LineId] = []  # lines of the stream among them
         self._newest: LineId | None = None
         self.found = ledger.proven is None
         self.left_out = 0
@@ -164,7 +164,8 @@ class Reading:
             self._newest = line_id
             self._passed += 1
             size = self._shown.get(line_id)
-            self._met += size is not None
+            if size is not None:
+                self._met.append(line_id)
             return size is not None and size < len(line.data)  # only its end had been shown, after lines left out
         self._newest = line_id
         if line.ns <= self._floor:
@@ -191,6 +192,11 @@ class Reading:
         ledger.proven, ledger.floor = self._newest, 0
         ledger.ahead = max(0, ledger.ahead - self._passed)
         self._newest, self._passed = None, 0
+        # This reading may end any moment, with its engine; the next one begins behind these and must not miss them.
+        for line_id in self._met:
+            if self._shown.pop(line_id, None) is not None:
+                self._read.add(line_id)
+        self._met.clear()
 
     def close(self, unfinished: set[tuple[int, int]]) -> bool:
         """The log's end was reached. False when what was handed over before is not in this reading: it began too late,
@@ -198,7 +204,7 @@ class Reading:
         ledger = self._ledger
         if not self.found or ledger.inherited:
             return False
-        self.broken_off = self._met < len(self._shown) or self._awaited is not None
+        self.broken_off = len(self._met) < len(self._shown) or self._awaited is not None
         if self.broken_off:
             return False
         self.advance(unfinished)

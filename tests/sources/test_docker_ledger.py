@@ -173,6 +173,23 @@ def test_damaged_log() -> None:
     assert read(ledger, [line(8), line(9)], whole=False) == ([8, 9], True)
 
 
+def test_a_reading_that_ends_with_its_engine() -> None:
+    """What it had met of the stream is not awaited by the next one, which begins behind it."""
+    ledger = Ledger(START)
+    read(ledger, [line(1)])
+    assert all(ledger.fresh(line(ns)) for ns in (2, 3, 4, 5))
+    broken = ledger.reading(whole=False)
+    for ns in (1, 2, 3):
+        assert not broken.take(line(ns))
+        broken.advance(set())
+    assert ledger.position() == Position("nodeos", "c0ffee", LineId(1, 3, 1), 2, LineId(1, 5, 1))
+    assert not ledger.fresh(line(2))
+    assert read(ledger, [line(ns) for ns in (3, 4, 5, 6)], whole=False) == ([6], True)
+
+    assert all(ledger.fresh(line(ns)) for ns in (7, 8))
+    assert read(ledger, [line(ns) for ns in (6, 7)], whole=False) == ([], False)  # 8 is awaited as before
+
+
 def test_lookback() -> None:
     """The last so many bytes of a log begin behind a line; the whole log when it is not longer."""
     for size, before in ((0, 5), (1, 5), (2, 4), (5, 3), (10, None), (99, None)):
@@ -224,7 +241,7 @@ class Simulation:
     saved: str = START.text()
 
     def step(self) -> None:
-        weights = {"print": 8, "show": 8, "read": 3, "repeat": 1, "leave_out": 1}
+        weights = {"print": 8, "show": 8, "read": 3, "read_a_part": 2, "repeat": 1, "leave_out": 1}
         weights |= {"restart": 1} if self.restarts else {}
         weights |= {"delete": 1} if self.deletes else {}
         getattr(self, self.random.choices(list(weights), list(weights.values()))[0])()
@@ -271,6 +288,18 @@ class Simulation:
         self.lost.append(len(self.log))
         self.ledger.start_over()
         self.read()
+
+    def read_a_part(self) -> None:
+        """The engine ends in the middle of a reading."""
+        whole = self.ledger.proven is None or self.random.random() < 0.5
+        reading = self.ledger.reading(whole)
+        kept = self.log[self.deleted if whole else max(self.deleted, len(self.log) - 30) :]
+        for each in kept[: self.random.randrange(len(kept) + 1)]:
+            if reading.take(each):
+                self.hand(each)
+            reading.advance(set())
+        if reading.passed_over or reading.only_last:
+            self.lost.append(len(self.log))
 
     def repeat(self) -> None:
         """What 20.10 does at a rotation: the new file from its beginning again."""
